@@ -1,0 +1,98 @@
+package storage
+
+import (
+	"sort"
+	"time"
+
+	"github.com/penstock-io/penstock/connect"
+)
+
+// SessionKey signs requests between workers.
+type SessionKey struct {
+	Key       []byte
+	Algorithm string
+	Created   time.Time
+}
+
+// ConnectorState is what the config topic says of one connector.
+type ConnectorState struct {
+	Config  map[string]string // raw: placeholders unresolved; nil = no config (deleted)
+	Applied map[string]string // Config at the time of the last task commit, nil before
+	Target  connect.TargetState
+	// TaskCount is the count of the last commit, -1 before any.
+	TaskCount int
+	// Tasks holds the raw task configs by number; nil entries where compaction left holes.
+	Tasks map[int]map[string]string
+	// Inconsistent: the last commit found its task configs incomplete.
+	Inconsistent bool
+	// Generation counts complete commits, from 0; -1 before any.
+	Generation int
+	// TaskCountRecord is the last tasks-fencing count, -1 without one.
+	TaskCountRecord int
+	PendingFencing  bool
+}
+
+// ClusterConfig is a snapshot of the config topic (Java: ClusterConfigState). It is
+// never changed once published, and safe for concurrent use.
+type ClusterConfig struct {
+	// Offset is the offset after the last record that was applied, -1 when there was none.
+	Offset     int64
+	SessionKey *SessionKey
+	// ByName also holds leftovers of deleted connectors: their Config is nil.
+	ByName map[string]*ConnectorState
+}
+
+// Connectors returns the names of the connectors that have a config, sorted.
+func (c *ClusterConfig) Connectors() []string {
+	names := make([]string, 0, len(c.ByName))
+	for n, s := range c.ByName {
+		if s.Config != nil {
+			names = append(names, n)
+		}
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Contains reports whether the connector has a config.
+func (c *ClusterConfig) Contains(name string) bool {
+	s := c.ByName[name]
+	return s != nil && s.Config != nil
+}
+
+// Connector returns the state of a connector that has a config, else nil.
+func (c *ClusterConfig) Connector(name string) *ConnectorState {
+	if s := c.ByName[name]; s != nil && s.Config != nil {
+		return s
+	}
+	return nil
+}
+
+// Tasks returns the tasks of a connector: none while it is inconsistent or has no commit.
+func (c *ClusterConfig) Tasks(name string) []connect.TaskID {
+	s := c.Connector(name)
+	if s == nil || s.Inconsistent || s.TaskCount < 0 {
+		return nil
+	}
+	ids := make([]connect.TaskID, s.TaskCount)
+	for i := range ids {
+		ids[i] = connect.TaskID{Connector: name, Task: i}
+	}
+	return ids
+}
+
+// TaskConfig returns the raw config of a task, nil when unknown.
+func (c *ClusterConfig) TaskConfig(id connect.TaskID) map[string]string {
+	if s := c.Connector(id.Connector); s != nil {
+		return s.Tasks[id.Task]
+	}
+	return nil
+}
+
+// TargetState returns the target state of a connector, "" when unknown.
+func (c *ClusterConfig) TargetState(name string) connect.TargetState {
+	if s := c.ByName[name]; s != nil {
+		return s.Target
+	}
+	return ""
+}
