@@ -1,6 +1,9 @@
 package data
 
-import "strconv"
+import (
+	"strconv"
+	"sync/atomic"
+)
 
 // Type is a Connect schema type (Java: org.apache.kafka.connect.data.Schema.Type).
 type Type uint8
@@ -58,6 +61,8 @@ type Schema struct {
 	fields     []Field
 	byName     map[string]int
 	key, value *Schema
+
+	equalTo atomic.Pointer[Schema] // the last other schema that was found equal
 }
 
 // Type returns the schema's type.
@@ -100,6 +105,17 @@ func (s *Schema) Field(name string) *Field {
 		return &s.fields[i]
 	}
 	return nil
+}
+
+// String returns the text that Java prints: Schema{STRING} or Schema{name:STRUCT}.
+func (s *Schema) String() string {
+	if s == nil {
+		return "null"
+	}
+	if s.name != "" {
+		return "Schema{" + s.name + ":" + s.typ.String() + "}"
+	}
+	return "Schema{" + s.typ.String() + "}"
 }
 
 // KeySchema returns the key schema of a MAP, else nil.

@@ -18,6 +18,7 @@ type MapEntry struct{ Key, Value any }
 type Map struct {
 	entries []MapEntry
 	index   map[any]int // only above mapIndexFrom entries
+	linked  bool        // a LinkedHashMap in the JVM
 }
 
 // Struct is the value of a STRUCT. It is not safe for concurrent use.
