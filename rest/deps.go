@@ -33,22 +33,17 @@ type Herder interface {
 	RestartConnectorAndTasks(ctx context.Context, name string, includeTasks, onlyFailed bool) (api.ConnectorStatus, error)
 	// PutTaskConfigs is the internal POST /connectors/{c}/tasks; the request's
 	// signature was not checked yet: body, MAC and algorithm come along.
-	PutTaskConfigs(ctx context.Context, name string, configs []map[string]string, sig Signature) error
+	PutTaskConfigs(ctx context.Context, name string, configs []map[string]string, sig api.Signature) error
 
 	ConnectorStatus(name string) (api.ConnectorStatus, error)
 	TaskStatus(id connect.TaskID) (api.TaskStatus, error)
 	ActiveTopics(name string) []string
 	ResetActiveTopics(name string)
 
-	Plugins(connectorsOnly bool) []api.PluginInfo
+	PluginInfos(connectorsOnly bool) []api.PluginInfo
 	PluginConfig(class string) ([]api.ConfigDefinition, error)
+	// SetClusterLogLevel spreads a logger level to all workers.
+	SetClusterLogLevel(ctx context.Context, namespace, level string) error
 	// Validate checks a connector config as PUT …/config/validate does.
 	Validate(ctx context.Context, config map[string]string) (api.ConfigInfos, error)
-}
-
-// Signature is what came with an internal request.
-type Signature struct {
-	Body      []byte
-	MAC       string // X-Connect-Authorization, base64; "" = absent
-	Algorithm string // X-Connect-Request-Signature-Algorithm; "" = absent
 }

@@ -127,3 +127,10 @@ type ForwardError struct {
 }
 
 func (e *ForwardError) Error() string { return e.Reason }
+
+// Signature is what came with an internal request.
+type Signature struct {
+	Body      []byte
+	MAC       string // X-Connect-Authorization, base64; "" = absent
+	Algorithm string // X-Connect-Request-Signature-Algorithm; "" = absent
+}

@@ -1,0 +1,48 @@
+package rest
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/penstock-io/penstock/rest/api"
+)
+
+// listLoggers answers GET /admin/loggers.
+func (s *Server) listLoggers(*http.Request) (result, error) { return ok(s.loggers.Levels()), nil }
+
+// getLogger answers GET /admin/loggers/{logger}.
+func (s *Server) getLogger(r *http.Request) (result, error) {
+	name := param(r, "logger")
+	if strings.EqualFold(name, "root") {
+		name = "root"
+	}
+	l, found := s.loggers.Levels()[name]
+	if !found {
+		return result{}, api.Errorf(http.StatusNotFound, "Logger %s not found.", name)
+	}
+	return ok(l), nil
+}
+
+// putLogger answers PUT /admin/loggers/{logger} (KIP-495, KIP-976).
+func (s *Server) putLogger(r *http.Request) (result, error) {
+	var body map[string]string
+	if err := readJSON(r, &body); err != nil {
+		return result{}, err
+	}
+	level, given := body["level"]
+	if !given {
+		return result{}, api.Errorf(http.StatusBadRequest, "Desired 'level' parameter was not specified in request.")
+	}
+	name := param(r, "logger")
+	if !validLevels[strings.ToUpper(level)] {
+		return result{}, api.Errorf(http.StatusNotFound, "invalid log level '%s'.", level)
+	}
+	if strings.EqualFold(r.URL.Query().Get("scope"), "cluster") {
+		return result{status: http.StatusNoContent}, s.herder.SetClusterLogLevel(r.Context(), name, level)
+	}
+	changed := s.loggers.Set(name, level)
+	return ok(changed), nil
+}
+
+var validLevels = map[string]bool{"ALL": true, "TRACE": true, "DEBUG": true, "INFO": true,
+	"WARN": true, "ERROR": true, "FATAL": true, "OFF": true}
