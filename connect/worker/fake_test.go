@@ -183,9 +183,16 @@ func (textConverter) FromConnectHeader(string, string, *data.Schema, any) ([]byt
 type fakeStatuses struct {
 	storage.StatusStore
 	*trace
+	paused chan struct{} // closed at the first PAUSED; nil: nobody waits
 }
 
-func (s *fakeStatuses) PutTask(_ connect.TaskID, st storage.Status)     { s.add("status %s", st.State) }
+func (s *fakeStatuses) PutTask(_ connect.TaskID, st storage.Status) {
+	s.add("status %s", st.State)
+	if st.State == connect.StatePaused && s.paused != nil {
+		close(s.paused)
+		s.paused = nil
+	}
+}
 func (s *fakeStatuses) PutTaskSafe(_ connect.TaskID, st storage.Status) { s.add("status %s", st.State) }
 func (s *fakeStatuses) PutConnector(_ string, st storage.Status)        { s.add("status %s", st.State) }
 func (s *fakeStatuses) PutConnectorSafe(_ string, st storage.Status)    { s.add("status %s", st.State) }

@@ -204,10 +204,10 @@ func TestAPausedTaskKeepsPollingAndResumes(t *testing.T) {
 func TestATaskCreatedPausedStartsWhenItIsResumed(t *testing.T) {
 	r := newRig(t, tolerance.Config{})
 	r.task.target = connect.TargetPaused
+	paused := make(chan struct{})
+	r.task.statuses.Store.(*fakeStatuses).paused = paused
 	go func() {
-		for len(r.all()) == 0 {
-			time.Sleep(time.Millisecond)
-		}
+		<-paused
 		r.task.setTarget(connect.TargetStarted)
 	}()
 	got := r.run()
