@@ -1,0 +1,6 @@
+// Package group makes a worker a member of the "connect" group: it tells the other
+// workers what this one has read and runs, decides as the leader who runs what, and
+// passes assignments and revocations to a Listener (Java: WorkerGroupMember,
+// WorkerCoordinator). Package protocol has the bytes, package assignor the decisions,
+// kafka.Membership the conversation with the broker.
+package group
