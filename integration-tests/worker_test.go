@@ -70,6 +70,20 @@ func newWorker(t *testing.T, group string, more map[string]string) *workerProces
 	return w
 }
 
+// readProperties reads a file that newWorker wrote.
+func readProperties(path string) (map[string]string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	props := map[string]string{}
+	for _, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		k, v, _ := strings.Cut(line, "=")
+		props[k] = v
+	}
+	return props, nil
+}
+
 // start starts the binary and waits until REST answers that the worker is healthy.
 func (w *workerProcess) start() {
 	w.t.Helper()
