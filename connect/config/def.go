@@ -43,7 +43,8 @@ var NoDefault any = noDefault{}
 type noDefault struct{}
 
 // Validator checks a parsed value (Go types as in Values). It returns the text
-// after "Invalid value <v> for configuration <k>: ", or a full *Error.
+// after "Invalid value <v> for configuration <k>: ", or a full *Error. Validate also
+// calls it with nil for a value that could not be parsed or is missing.
 type Validator func(key string, value any) error
 
 // Recommender offers values and visibility that depend on other values
@@ -69,7 +70,19 @@ type Key struct {
 	Recommender Recommender
 	// Internal keys are parsed and checked but neither listed nor documented.
 	Internal bool
+	// List holds the checks of a LIST (Java: ConfigDef.ValidList); nil = none.
+	List *ListRule
+	// Hint is a sentence that tells how to mend a wrong or missing value. Parse ends
+	// its errors with it; Validate does not, because clients match those texts.
+	Hint string
+	// Valid describes the accepted values in generated documentation.
+	Valid string
 }
+
+// ListRule tells what a LIST may be. Parse drops duplicates before it checks; for
+// Validate a duplicate is an error, so an old stored config keeps running while the
+// same text is refused when it is sent again.
+type ListRule struct{ AllowEmpty, AllowNull bool }
 
 // Values holds parsed values: bool, string, int (INT), int16 (SHORT), int64,
 // float64, []string (LIST), Password, string (CLASS: the name as given), or nil

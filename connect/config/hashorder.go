@@ -1,0 +1,28 @@
+package config
+
+import (
+	"slices"
+	"unicode/utf16"
+)
+
+// HashOrder returns strings in the order in which a Java HashMap or HashSet lists them
+// after they were inserted in the given order. The JVM shows some lists in this order;
+// it is reproduced where a client may compare texts.
+func HashOrder(keys []string) []string {
+	buckets := 16
+	for len(keys) > buckets*3/4 {
+		buckets *= 2
+	}
+	ordered := slices.Clone(keys)
+	slices.SortStableFunc(ordered, func(a, b string) int { return bucket(a, buckets) - bucket(b, buckets) })
+	return ordered
+}
+
+func bucket(key string, buckets int) int {
+	var h uint32
+	for _, unit := range utf16.Encode([]rune(key)) {
+		h = 31*h + uint32(unit)
+	}
+	h ^= h >> 16
+	return int(h) & (buckets - 1)
+}

@@ -1,0 +1,94 @@
+package provider
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/penstock-io/penstock/connect/config"
+)
+
+// NoTTL is the TTL of values that do not expire.
+const NoTTL time.Duration = -1
+
+// Data is what a provider knows of one path.
+type Data struct {
+	Values map[string]string
+	TTL    time.Duration // how long they are good; negative = for ever
+}
+
+// Provider looks up values by path and key. Configure is called once; Get is then safe
+// for concurrent use.
+type Provider interface {
+	Configure(params map[string]string) error
+	// Get returns the values of those of the keys that exist. An error ends the whole
+	// resolution; a key that is not found leaves its placeholder as it is.
+	Get(path string, keys []string) (Data, error)
+	Close() error
+}
+
+// The Java classes of the providers that are built in.
+const (
+	FileClass      = "org.apache.kafka.common.config.provider.FileConfigProvider"
+	DirectoryClass = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
+	EnvVarClass    = "org.apache.kafka.common.config.provider.EnvVarConfigProvider"
+)
+
+// Builtin returns the factories of the built-in providers by Java class name.
+func Builtin() map[string]func() Provider {
+	return map[string]func() Provider{
+		FileClass:      func() Provider { return &File{} },
+		DirectoryClass: func() Provider { return &Directory{} },
+		EnvVarClass:    func() Provider { return &EnvVar{} },
+	}
+}
+
+// Providers are configured providers by the name that placeholders use.
+type Providers map[string]Provider
+
+// FromProps makes the providers that config.providers lists. newProvider returns a
+// provider by class name or alias, or false. A listed provider without a class is
+// ignored. All problems are returned together; then no provider stays open.
+func FromProps(props map[string]string, newProvider func(class string) (Provider, bool)) (Providers, error) {
+	providers := Providers{}
+	var problems []error
+	for _, name := range config.ParseList(props["config.providers"]) {
+		prefix := "config.providers." + name + "."
+		class, given := props[prefix+"class"]
+		if _, again := providers[name]; again || !given {
+			continue
+		}
+		p, ok := newProvider(strings.TrimSpace(class))
+		if !ok {
+			problems = append(problems, config.Invalid(prefix+"class", class,
+				"Could not load config provider class or one of its dependencies. "+
+					"Penstock has FileConfigProvider, DirectoryConfigProvider and EnvVarConfigProvider; Java classes cannot be loaded."))
+			continue
+		}
+		params := map[string]string{}
+		for k, v := range props {
+			if param, ok := strings.CutPrefix(k, prefix+"param."); ok && param != "" {
+				params[param] = v
+			}
+		}
+		if err := p.Configure(params); err != nil {
+			problems = append(problems, fmt.Errorf("config provider %s: %w", name, err))
+			continue
+		}
+		providers[name] = p
+	}
+	if err := joinErrors(problems); err != nil {
+		_ = providers.Close() // nothing was used yet
+		return nil, err
+	}
+	return providers, nil
+}
+
+// Close closes all providers.
+func (p Providers) Close() error {
+	var problems []error
+	for _, one := range p {
+		problems = append(problems, one.Close())
+	}
+	return joinErrors(problems)
+}

@@ -1,0 +1,327 @@
+package herder
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/group"
+	"github.com/penstock-io/penstock/connect/plugin"
+	"github.com/penstock-io/penstock/connect/validate"
+	"github.com/penstock-io/penstock/connect/worker"
+	"github.com/penstock-io/penstock/storage"
+)
+
+// Runtime runs connectors and tasks; *worker.Worker does. Its methods may block on
+// plugins, each bounded by the worker's graceful time-outs, and are safe for
+// concurrent use.
+type Runtime interface {
+	// StartConnector starts an instance and returns after its first transition. A
+	// failed one stays, as FAILED, until it is stopped.
+	StartConnector(ctx context.Context, name string, config map[string]string, target connect.TargetState) error
+	StopConnector(ctx context.Context, name string)
+	// TaskConfigs asks a running connector for raw task configs.
+	TaskConfigs(ctx context.Context, name string, config map[string]string) ([]map[string]string, error)
+	// StartTask starts a task's goroutine; an error means that it could not be made.
+	StartTask(ctx context.Context, id connect.TaskID, connectorConfig, taskConfig map[string]string, target connect.TargetState) error
+	StopTask(ctx context.Context, id connect.TaskID)
+	SetConnectorTarget(ctx context.Context, name string, target connect.TargetState) error
+	SetTaskTarget(id connect.TaskID, target connect.TargetState)
+}
+
+// Member is this worker's place in the group: *group.Member or *Solo.
+type Member interface {
+	// Run stays in the group until ctx ends, calling the listener.
+	Run(ctx context.Context) error
+	Rejoin(reason string)
+	// LeaveFor leaves the group and joins again after a pause.
+	LeaveFor(reason string, pause time.Duration)
+	// OwnerURL returns who runs an item, as the leader knows it, "" if unknown.
+	OwnerURL(id connect.TaskID) string
+}
+
+// LeaderClient sends task configs to the leader; package rest/client has one.
+type LeaderClient interface {
+	PutTaskConfigs(ctx context.Context, leaderURL, connector string, configs []map[string]string, key *storage.SessionKey) error
+}
+
+// Options are what a Herder is made of. All fields but the timings are required.
+type Options struct {
+	WorkerID  string // host:port, as in statuses
+	URL       string // advertised, with trailing slash
+	Configs   storage.ConfigStore
+	StatusDB  storage.StatusStore
+	Statuses  *worker.Statuses
+	Runtime   Runtime
+	Plugins   *plugin.Registry
+	Validator *validate.Validator
+	Leader    LeaderClient
+	// NewMember makes the member that calls the given listener.
+	NewMember func(l group.Listener) (Member, error)
+
+	SyncTimeout    time.Duration // worker.sync.timeout.ms
+	MaxDelay       time.Duration // scheduled.rebalance.max.delay.ms
+	UnsyncBackoff  time.Duration // worker.unsync.backoff.ms
+	Signing        Signing
+	TrackTopics    bool
+	ApplyLogLevel  func(namespace, level string) // cluster-wide logger changes; may be nil
+	Log            *zap.Logger
+	ShutdownBudget time.Duration // for stopping all plugins; 0 = 10 s
+}
+
+// Herder keeps what runs here equal to what should (Java: DistributedHerder,
+// StandaloneHerder). Its request methods are safe for concurrent use.
+type Herder struct {
+	Options
+	member Member
+
+	events  chan func()
+	done    chan struct{} // closed when the loop has ended
+	ready   atomic.Bool   // the first assignment was worked off
+	view    atomic.Pointer[view]
+	stage   atomic.Pointer[stage]
+	writes  chan struct{} // capacity 1: one write of the leader at a time
+	workers sync.WaitGroup
+	pending pendingConfig
+
+	// Owned by the loop.
+	items      map[connect.TaskID]*item
+	assignment group.Assignment
+	resolved   bool // the last assignment was worked off
+	// assignedFor holds the connectors that were configured when it was: any other is new.
+	assignedFor map[string]struct{}
+	rejoinAt    *time.Timer
+	keyTimer    *time.Timer
+	readTries   int // left before everything is given up, see backoff.go
+	reconfigs   map[string]*reconfig
+	runCtx      context.Context //nolint:containedctx // the loop's own, for the goroutines it starts
+	stopping    bool
+}
+
+// view is what requests may know of the loop's state.
+type view struct {
+	generation    int32
+	known         bool // there is an assignment without error
+	leader        bool
+	leaderURL     string
+	sessioned     bool
+	needsReconfig bool // a rebalance is expected because configs changed
+}
+
+type stage struct {
+	text  string
+	start time.Time
+	end   time.Time // zero: under way
+}
+
+// New returns a herder that does nothing until Run.
+func New(o Options) (*Herder, error) {
+	if o.ShutdownBudget == 0 {
+		o.ShutdownBudget = 10 * time.Second
+	}
+	h := &Herder{
+		Options: o, events: make(chan func()), done: make(chan struct{}), writes: make(chan struct{}, 1),
+		items: map[connect.TaskID]*item{}, reconfigs: map[string]*reconfig{}, readTries: fullReadTries,
+	}
+	h.pending.changed = make(chan struct{}, 1)
+	h.view.Store(&view{})
+	m, err := o.NewMember((*listener)(h))
+	if err != nil {
+		return nil, err
+	}
+	h.member = m
+	return h, nil
+}
+
+// Run starts the stores, joins the group and works until ctx ends; then it stops all
+// plugins, leaves the group and stops the stores. It returns the error that made it
+// end early.
+func (h *Herder) Run(ctx context.Context) error {
+	defer close(h.done)
+	if err := h.startStores(ctx); err != nil {
+		return err
+	}
+	// The loop and the membership outlive ctx: both are needed for a graceful stop.
+	loopCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	h.runCtx = loopCtx
+	memberCtx, leave := context.WithCancel(loopCtx)
+	defer leave()
+	left := make(chan error, 1)
+	go func() { left <- h.member.Run(memberCtx) }()
+
+	err := h.loop(ctx, left)
+	if err == nil {
+		h.shutdown(leave, left)
+	}
+	cancel()
+	h.workers.Wait()
+	h.stopStores(ctx)
+	return err
+}
+
+// loop handles events until ctx ends (nil) or the membership fails.
+func (h *Herder) loop(ctx context.Context, left <-chan error) error {
+	h.rejoinAt, h.keyTimer = stoppedTimer(), stoppedTimer()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-left:
+			if err == nil {
+				err = fmt.Errorf("left the group unexpectedly")
+			}
+			return err
+		case e := <-h.events:
+			e()
+		case <-h.pending.changed:
+			h.applyConfigChanges()
+		case <-h.rejoinAt.C:
+			h.rejoin("the scheduled rebalance delay is over")
+		case <-h.keyTimer.C:
+			h.rotateSessionKey()
+		}
+	}
+}
+
+// shutdown stops all plugins, then leaves the group. The loop's events are handled
+// here meanwhile.
+func (h *Herder) shutdown(leave context.CancelFunc, left <-chan error) {
+	h.Log.Info("Stopping connectors and tasks that are still assigned to this worker.")
+	h.stopping = true
+	for _, it := range h.items {
+		it.wanted = false
+	}
+	h.reconcileAll()
+	budget := time.After(h.ShutdownBudget)
+	for len(h.items) > 0 && budget != nil {
+		select {
+		case e := <-h.events:
+			e()
+		case <-budget:
+			h.Log.Error("some connectors or tasks did not stop in time", zap.Int("count", len(h.items)))
+			budget = nil
+		}
+	}
+	flush, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := h.StatusDB.Flush(flush); err != nil {
+		h.Log.Warn("could not write the last statuses", zap.Error(err))
+	}
+	leave()
+	for {
+		select {
+		case e := <-h.events:
+			e()
+		case err := <-left:
+			if err != nil {
+				h.Log.Warn("could not leave the group cleanly", zap.Error(err))
+			}
+			return
+		}
+	}
+}
+
+func (h *Herder) startStores(ctx context.Context) error {
+	h.setStage("starting the status store")
+	if err := h.StatusDB.Start(ctx); err != nil {
+		return fmt.Errorf("start the status store: %w", err)
+	}
+	h.setStage("reading the config topic")
+	if err := h.Configs.Start(ctx, &h.pending); err != nil {
+		return fmt.Errorf("start the config store: %w", err)
+	}
+	h.endStage()
+	return nil
+}
+
+func (h *Herder) stopStores(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := h.StatusDB.Stop(ctx); err != nil {
+		h.Log.Warn("could not stop the status store", zap.Error(err))
+	}
+	if err := h.Configs.Stop(ctx); err != nil {
+		h.Log.Warn("could not stop the config store", zap.Error(err))
+	}
+}
+
+// post runs f in the loop; it waits for the loop to take it, not for f.
+func (h *Herder) post(ctx context.Context, f func()) error {
+	select {
+	case h.events <- f:
+		return nil
+	case <-h.done:
+		return errShuttingDown
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// call runs f in the loop and waits for it.
+func (h *Herder) call(ctx context.Context, f func()) error {
+	ran := make(chan struct{})
+	if err := h.post(ctx, func() { defer close(ran); f() }); err != nil {
+		return err
+	}
+	select {
+	case <-ran:
+		return nil
+	case <-h.done:
+		return errShuttingDown
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// background runs work outside the loop, and then what it returns inside it.
+func (h *Herder) background(work func(ctx context.Context) (then func())) {
+	ctx := h.runCtx
+	h.workers.Add(1)
+	go func() {
+		defer h.workers.Done()
+		if then := work(ctx); then != nil {
+			// The loop is gone only after ctx has ended.
+			_ = h.post(ctx, then)
+		}
+	}()
+}
+
+func (h *Herder) publish(change func(v *view)) {
+	v := *h.view.Load()
+	change(&v)
+	h.view.Store(&v)
+}
+
+func stoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
+
+func (h *Herder) setStage(text string) { h.stage.Store(&stage{text: text, start: time.Now()}) }
+
+func (h *Herder) endStage() {
+	if s := h.stage.Load(); s != nil {
+		h.stage.Store(&stage{text: s.text, start: s.start, end: time.Now()})
+	}
+}
+
+// Stage describes what the herder does or did last, for time-out messages.
+func (h *Herder) Stage() string {
+	s := h.stage.Load()
+	const form = "2006-01-02T15:04:05.000Z"
+	switch {
+	case s == nil:
+		return ""
+	case s.end.IsZero():
+		return fmt.Sprintf("The worker is currently %s, which began at %s.", s.text, s.start.UTC().Format(form))
+	}
+	return fmt.Sprintf("The last operation the worker completed was %s, which began at %s and completed at %s.",
+		s.text, s.start.UTC().Format(form), s.end.UTC().Format(form))
+}

@@ -1,0 +1,205 @@
+package herder
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/rest/api"
+)
+
+var errShuttingDown = &api.Error{Status: http.StatusInternalServerError, Message: "Worker is shutting down"}
+
+func errStaleConfig() error {
+	return api.Errorf(http.StatusConflict, "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)")
+}
+
+func errNotLeader(v *view) error {
+	return &api.ForwardError{URL: v.leaderURL, Reason: "Only the leader can process this request."}
+}
+
+// checkLeader returns where to forward to when this worker is not the leader.
+func (h *Herder) checkLeader() error {
+	if v := h.view.Load(); !v.leader || !v.known {
+		return errNotLeader(v)
+	}
+	return nil
+}
+
+// write runs a change of the config topic; one at a time, so that a check before it still
+// holds when it is written.
+func (h *Herder) write(ctx context.Context, f func() error) error {
+	select {
+	case h.writes <- struct{}{}:
+		defer func() { <-h.writes }()
+	case <-h.done:
+		return errShuttingDown
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return f()
+}
+
+// PutConnector validates a config, on the worker that was asked, and has the leader write
+// it. created tells whether the connector is new; with replace false that is demanded.
+func (h *Herder) PutConnector(ctx context.Context, name string, config map[string]string, initial connect.TargetState, replace bool) (info api.ConnectorInfo, created bool, err error) {
+	if err := h.validateConfig(ctx, config); err != nil {
+		return info, false, err
+	}
+	if err := h.checkLeader(); err != nil {
+		return info, false, err
+	}
+	err = h.write(ctx, func() error {
+		created = !h.Configs.Snapshot().Contains(name)
+		if !created && !replace {
+			return api.Errorf(http.StatusConflict, "Connector %s already exists", name)
+		}
+		return h.Configs.PutConnector(ctx, name, config, initial)
+	})
+	if err != nil {
+		return info, false, err
+	}
+	info, err = h.ConnectorInfo(ctx, name)
+	if created {
+		info.Tasks = []api.TaskRef{}
+	}
+	return info, created, err
+}
+
+func (h *Herder) validateConfig(ctx context.Context, config map[string]string) error {
+	infos, err := h.Validate(ctx, config)
+	if err != nil {
+		return err
+	}
+	return h.Validator.CheckErrors(infos)
+}
+
+// PatchConnector changes single keys; nil removes one.
+func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[string]*string) (info api.ConnectorInfo, err error) {
+	if err := h.checkLeader(); err != nil {
+		return info, err
+	}
+	err = h.write(ctx, func() error {
+		state := h.Configs.Snapshot().Connector(name)
+		if state == nil {
+			return errNotFound(name)
+		}
+		config := maps.Clone(state.Config)
+		for k, v := range patch {
+			if v == nil {
+				delete(config, k)
+			} else {
+				config[k] = *v
+			}
+		}
+		if err := h.validateConfig(ctx, config); err != nil {
+			return err
+		}
+		return h.Configs.PutConnector(ctx, name, config, "")
+	})
+	if err != nil {
+		return info, err
+	}
+	return h.ConnectorInfo(ctx, name)
+}
+
+// DeleteConnector removes a connector; its offsets stay.
+func (h *Herder) DeleteConnector(ctx context.Context, name string) error {
+	if err := h.checkLeader(); err != nil {
+		return err
+	}
+	return h.write(ctx, func() error {
+		if !h.Configs.Snapshot().Contains(name) {
+			return errNotFound(name)
+		}
+		return h.Configs.RemoveConnector(ctx, name)
+	})
+}
+
+// Pause writes the target state PAUSED; any worker may.
+func (h *Herder) Pause(ctx context.Context, name string) error {
+	return h.putTarget(ctx, name, connect.TargetPaused)
+}
+
+// Resume writes the target state STARTED; any worker may.
+func (h *Herder) Resume(ctx context.Context, name string) error {
+	return h.putTarget(ctx, name, connect.TargetStarted)
+}
+
+func (h *Herder) putTarget(ctx context.Context, name string, s connect.TargetState) error {
+	if !h.Configs.Snapshot().Contains(name) {
+		return api.Errorf(http.StatusNotFound, "Unknown connector %s", name)
+	}
+	return h.Configs.PutTargetState(ctx, name, s)
+}
+
+// Stop removes the tasks and then writes STOPPED (KIP-875).
+func (h *Herder) Stop(ctx context.Context, name string) error {
+	if err := h.checkLeader(); err != nil {
+		return err
+	}
+	return h.write(ctx, func() error {
+		if !h.Configs.Snapshot().Contains(name) {
+			return api.Errorf(http.StatusNotFound, "Unknown connector %s", name)
+		}
+		if err := h.Configs.PutTaskConfigs(ctx, name, nil); err != nil {
+			return err
+		}
+		if err := h.Configs.PutTargetState(ctx, name, connect.TargetStopped); err != nil {
+			return err
+		}
+		return h.Configs.Refresh(ctx)
+	})
+}
+
+// PutTaskConfigs takes task configs from the worker that runs the connector.
+func (h *Herder) PutTaskConfigs(ctx context.Context, name string, configs []map[string]string, sig api.Signature) error {
+	if err := h.verify(sig); err != nil {
+		return err
+	}
+	if err := h.checkLeader(); err != nil {
+		return err
+	}
+	return h.putTaskConfigs(ctx, name, configs)
+}
+
+func (h *Herder) putTaskConfigs(ctx context.Context, name string, configs []map[string]string) error {
+	return h.write(ctx, func() error {
+		state := h.Configs.Snapshot().Connector(name)
+		if state == nil {
+			return errNotFound(name)
+		}
+		if state.Target == connect.TargetStopped && len(configs) > 0 {
+			return api.Errorf(http.StatusBadRequest, "Cannot submit non-empty set of task configs for stopped connector %s", name)
+		}
+		return h.Configs.PutTaskConfigs(ctx, name, configs)
+	})
+}
+
+func errNotFound(name string) error {
+	return api.Errorf(http.StatusNotFound, "Connector %s not found", name)
+}
+
+// Ready returns once the loop has answered and the first assignment was worked off.
+func (h *Herder) Ready(ctx context.Context) error {
+	if err := h.call(ctx, func() {}); err != nil {
+		return err
+	}
+	if !h.ready.Load() {
+		return fmt.Errorf("the worker has not joined its group yet")
+	}
+	return nil
+}
+
+// Started tells whether the first assignment was worked off.
+func (h *Herder) Started() bool { return h.ready.Load() }
+
+// Generation returns the group generation for statuses.
+func (h *Herder) Generation() int { return int(h.view.Load().generation) }
+
+// SetClusterLogLevel writes a logger level for all workers; each applies it when it reads it.
+func (h *Herder) SetClusterLogLevel(ctx context.Context, namespace, level string) error {
+	return h.Configs.PutLoggerLevel(ctx, namespace, level)
+}

@@ -1,0 +1,265 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/plugin"
+	"github.com/penstock-io/penstock/connect/settings"
+)
+
+// connectorStopTimeout is how long a connector instance may take to stop
+// (Java: Worker.CONNECTOR_GRACEFUL_SHUTDOWN_TIMEOUT_MS).
+const connectorStopTimeout = 5 * time.Second
+
+// Options are what a Worker is made of; all fields are required.
+type Options struct {
+	Settings *settings.Worker
+	Plugins  *plugin.Registry
+	Statuses *Statuses
+	// Resolve replaces ${provider:…} placeholders.
+	Resolve func(props map[string]string) (map[string]string, error)
+	// Reconfigure is called when a connector asks for new task configs; it must not block.
+	Reconfigure func(connector string)
+	Log         *zap.Logger
+}
+
+// Worker runs connectors and tasks (Java: Worker). It is safe for concurrent use; calls for
+// one and the same connector or task come one after the other.
+type Worker struct {
+	Options
+	ctx    context.Context //nolint:containedctx // the life of all plugins
+	cancel context.CancelFunc
+
+	mu         sync.Mutex
+	connectors map[string]*connectorRun
+	tasks      map[connect.TaskID]*task
+}
+
+// New returns a worker that runs nothing.
+func New(o Options) *Worker {
+	w := &Worker{Options: o, connectors: map[string]*connectorRun{}, tasks: map[connect.TaskID]*task{}}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	return w
+}
+
+// Close ends what is still running, without grace. Stop everything before.
+func (w *Worker) Close() { w.cancel() }
+
+// TooManyTasksError tells that a connector made more tasks than tasks.max allows.
+type TooManyTasksError struct {
+	Connector       string
+	Tasks, TasksMax int
+}
+
+func (e *TooManyTasksError) Error() string {
+	return fmt.Sprintf("The connector %s has generated %d tasks, which is greater than %d, the maximum number of tasks it is configured to create. "+
+		"This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with "+
+		"'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect.", e.Connector, e.Tasks, e.TasksMax)
+}
+
+// StartConnector starts an instance and returns after its first transition. It stays, as
+// FAILED, when the transition failed.
+func (w *Worker) StartConnector(ctx context.Context, name string, config map[string]string, target connect.TargetState) error {
+	props, err := w.Resolve(config)
+	if err != nil {
+		return w.connectorFailed(name, err)
+	}
+	p, err := w.Plugins.SinkConnector(props["connector.class"])
+	if err != nil {
+		return w.connectorFailed(name, err)
+	}
+	c := p.New()
+	run := &connectorRun{
+		name: name, connector: c, version: c.Version(), props: props, statuses: w.Statuses,
+		log:         w.Log.Named("connector").With(zap.String("connector", name)),
+		reconfigure: func() { w.Reconfigure(name) },
+		commands:    make(chan func(context.Context)), stopped: make(chan struct{}), done: make(chan struct{}), state: connectorInit,
+	}
+	if err := w.addConnector(run); err != nil {
+		return err
+	}
+	runCtx, cancel := context.WithCancelCause(w.ctx)
+	run.cancel = cancel
+	go run.run(runCtx)
+	return w.transition(ctx, run, target)
+}
+
+func (w *Worker) connectorFailed(name string, err error) error {
+	w.Statuses.connector(name, connect.StateFailed, "", err)
+	return err
+}
+
+func (w *Worker) addConnector(run *connectorRun) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.connectors[run.name] != nil {
+		return fmt.Errorf("Connector with name %s already exists", run.name) //nolint:revive // the JVM's wording
+	}
+	w.connectors[run.name] = run
+	return nil
+}
+
+func (w *Worker) transition(ctx context.Context, run *connectorRun, target connect.TargetState) error {
+	result := make(chan error, 1)
+	if err := run.do(ctx, func(ctx context.Context) { result <- run.transition(ctx, target) }); err != nil {
+		return err
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-run.done:
+		return fmt.Errorf("connector %s was stopped", run.name)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// StopConnector stops an instance; one that does not stop in time is abandoned.
+func (w *Worker) StopConnector(_ context.Context, name string) {
+	w.mu.Lock()
+	run := w.connectors[name]
+	delete(w.connectors, name)
+	w.mu.Unlock()
+	if run == nil {
+		return
+	}
+	close(run.stopped)
+	timer := time.NewTimer(connectorStopTimeout)
+	defer timer.Stop()
+	select {
+	case <-run.done:
+		run.cancel(nil)
+	case <-timer.C:
+		run.abandoned.Store(true)
+		w.Log.Error(fmt.Sprintf("Connector '%s' failed to properly shut down, has become unresponsive, and may be consuming external resources. "+
+			"Correct the configuration for this connector or remove the connector. After fixing the connector, it may be necessary to restart this worker.", name))
+		run.cancel(errAbandoned)
+		w.Statuses.connector(name, connect.StateUnassigned, "", nil)
+	}
+}
+
+// SetConnectorTarget brings a running instance to a target state.
+func (w *Worker) SetConnectorTarget(ctx context.Context, name string, target connect.TargetState) error {
+	run := w.connector(name)
+	if run == nil {
+		return fmt.Errorf("connector %s does not run here", name)
+	}
+	return w.transition(ctx, run, target)
+}
+
+func (w *Worker) connector(name string) *connectorRun {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.connectors[name]
+}
+
+// TaskConfigs asks a running connector for its task configs, complete with task.class and
+// topics, and with placeholders as the raw connector config has them.
+func (w *Worker) TaskConfigs(ctx context.Context, name string, config map[string]string) ([]map[string]string, error) {
+	run := w.connector(name)
+	if run == nil {
+		return nil, fmt.Errorf("connector %s does not run here", name)
+	}
+	tasksMax, enforce := tasksMax(run.props)
+	configs, err := run.taskConfigs(ctx, tasksMax)
+	if err != nil {
+		return nil, err
+	}
+	if len(configs) > tasksMax {
+		tooMany := &TooManyTasksError{name, len(configs), tasksMax}
+		if enforce {
+			_ = run.do(ctx, func(context.Context) { _ = run.fail(tooMany) })
+			return nil, tooMany
+		}
+		w.Log.Warn(tooMany.Error())
+	}
+	taskClass := ""
+	if s, ok := run.connector.(connect.SinkConnector); ok {
+		taskClass = s.TaskClass()
+	}
+	complete := make([]map[string]string, len(configs))
+	for i, c := range configs {
+		complete[i] = completeTaskConfig(c, config, taskClass)
+	}
+	return complete, nil
+}
+
+func tasksMax(props map[string]string) (n int, enforce bool) {
+	n, err := strconv.Atoi(props["tasks.max"])
+	if err != nil || n < 1 {
+		n = 1 // validated when the config was written; 1 is the default
+	}
+	return n, props["tasks.max.enforce"] != "false"
+}
+
+// completeTaskConfig adds what the runtime needs and puts back the placeholders of the raw
+// connector config, so that no secret gets into the config topic.
+func completeTaskConfig(task, raw map[string]string, class string) map[string]string {
+	c := maps.Clone(task)
+	c["task.class"] = class
+	for _, key := range []string{"topics", "topics.regex"} {
+		if v, ok := raw[key]; ok {
+			c[key] = v
+		}
+	}
+	for k, v := range raw {
+		if _, ok := c[k]; ok && settings.HasPlaceholder(v) {
+			c[k] = v
+		}
+	}
+	return c
+}
+
+// SetTaskTarget tells a running task its target state.
+func (w *Worker) SetTaskTarget(id connect.TaskID, target connect.TargetState) {
+	w.mu.Lock()
+	t := w.tasks[id]
+	w.mu.Unlock()
+	if t != nil {
+		t.setTarget(target)
+	}
+}
+
+// StopTask stops a task; one that does not stop within task.shutdown.graceful.timeout.ms is
+// abandoned.
+func (w *Worker) StopTask(_ context.Context, id connect.TaskID) {
+	w.mu.Lock()
+	t := w.tasks[id]
+	delete(w.tasks, id)
+	w.mu.Unlock()
+	if t == nil {
+		return
+	}
+	t.requestStop()
+	timer := time.NewTimer(w.Settings.TaskShutdownTimeout)
+	defer timer.Stop()
+	t.await(timer.C)
+}
+
+// StartTask makes a task and starts its goroutine. A task that cannot be made is FAILED.
+func (w *Worker) StartTask(_ context.Context, id connect.TaskID, connectorConfig, taskConfig map[string]string, target connect.TargetState) error {
+	w.mu.Lock()
+	_, exists := w.tasks[id]
+	w.mu.Unlock()
+	if exists {
+		return fmt.Errorf("Task already exists in this worker: %s", id) //nolint:revive // the JVM's wording
+	}
+	s, err := w.sinkTask(id, connectorConfig, taskConfig, target)
+	if err != nil {
+		w.Statuses.task(id, connect.StateFailed, "", err)
+		return err
+	}
+	w.mu.Lock()
+	w.tasks[id] = s.task
+	w.mu.Unlock()
+	go s.run(w.ctx, s)
+	return nil
+}

@@ -1,0 +1,297 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// node is one broker address with at most one connection, opened when needed and
+// used by one request at a time. sarama's own brokers would do, but they hold a lock
+// while they wait, know no context, and share it with whoever asks for metadata.
+type node struct {
+	id       int32 // -1: an address of bootstrap.servers
+	addr     string
+	settings *clientSettings
+	group    *callGroup
+
+	turn chan struct{} // held by the request under way; guards the fields below
+
+	broker   *sarama.Broker
+	dialer   *dialer
+	lastUsed time.Time
+	failures int // connections that failed in a row
+
+	mu      sync.Mutex
+	retryAt time.Time // reconnect.backoff.ms
+}
+
+func newNode(id int32, addr string, s *clientSettings, g *callGroup) *node {
+	return &node{id: id, addr: addr, settings: s, group: g, turn: make(chan struct{}, 1)}
+}
+
+func (n *node) String() string {
+	if n.id < 0 {
+		return n.addr
+	}
+	return fmt.Sprintf("%s (broker %d)", n.addr, n.id)
+}
+
+// callGroup counts the requests of one client, so that Close can end them and wait.
+type callGroup struct {
+	ctx    context.Context //nolint:containedctx // the life of the client, not of a call
+	cancel context.CancelCauseFunc
+
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup
+}
+
+func newCallGroup() *callGroup {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	return &callGroup{ctx: ctx, cancel: cancel}
+}
+
+// enter registers a goroutine; false after close. The caller owes a wg.Done.
+func (g *callGroup) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	g.wg.Add(1)
+	return true
+}
+
+// close cuts what is under way and waits for it.
+func (g *callGroup) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.cancel(ErrClosed)
+	g.wg.Wait()
+}
+
+// ask sends one request through a node's connection. When ctx ends it returns at
+// once: the connection is cut and the goroutine that waited for the answer ends by
+// itself. Errors are those of this package; a lost connection is reported as it is.
+func ask[T any](ctx context.Context, n *node, fn func(*sarama.Broker) (T, error)) (T, error) {
+	var zero T
+	select {
+	case n.turn <- struct{}{}:
+	case <-ctx.Done():
+		return zero, context.Cause(ctx)
+	case <-n.group.ctx.Done():
+		return zero, ErrClosed
+	}
+	if !n.group.enter() {
+		<-n.turn
+		return zero, ErrClosed
+	}
+	type answer struct {
+		value T
+		err   error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		defer n.group.wg.Done()
+		defer func() { <-n.turn }()
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(n.group.ctx, func() { cancel(ErrClosed) })()
+		var a answer
+		a.err = n.use(ctx, func(b *sarama.Broker) (err error) {
+			a.value, err = fn(b)
+			return err
+		})
+		done <- a
+	}()
+	select {
+	case a := <-done:
+		return a.value, a.err
+	case <-ctx.Done():
+		return zero, context.Cause(ctx)
+	case <-n.group.ctx.Done():
+		return zero, ErrClosed
+	}
+}
+
+// use runs fn with an open connection. The caller has the turn.
+func (n *node) use(ctx context.Context, fn func(*sarama.Broker) error) error {
+	if err := n.connect(ctx); err != nil {
+		return err
+	}
+	d := n.dialer
+	stop := context.AfterFunc(ctx, d.abort)
+	err := fn(n.broker)
+	stop()
+	if ctx.Err() != nil {
+		n.disconnect()
+		return context.Cause(ctx)
+	}
+	switch {
+	case err == nil, isAnswer(err):
+		n.lastUsed = time.Now()
+		return wireError(err)
+	case connectionLost(err):
+		n.disconnect()
+		return &connectionError{n.String(), wireError(err)}
+	}
+	n.disconnect() // the stream may be out of step
+	return &undecodableError{n.String(), err}
+}
+
+// connectionError is the failure of a connection, as opposed to an answer.
+type connectionError struct {
+	what string
+	err  error
+}
+
+func (e *connectionError) Error() string { return e.what + ": " + e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *connectionError) Unwrap() error { return e.err }
+
+// undecodableError is an answer that came but makes no sense, e.g. a wrong CRC.
+type undecodableError struct {
+	from string
+	err  error
+}
+
+func (e *undecodableError) Error() string { return "answer of " + e.from + ": " + e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *undecodableError) Unwrap() error { return e.err }
+
+// isAnswer tells errors that a broker sent, or that kept a request from being sent.
+func isAnswer(err error) bool {
+	var code sarama.KError
+	var encode sarama.PacketEncodingError
+	if errors.As(err, &code) {
+		return code != sarama.ErrSASLAuthenticationFailed
+	}
+	return errors.As(err, &encode) || errors.Is(err, sarama.ErrUnsupportedVersion)
+}
+
+// connectionLost tells errors of the connection from those of decoding.
+func connectionLost(err error) bool {
+	var network net.Error
+	var cert *tls.CertificateVerificationError
+	var alert tls.AlertError
+	return errors.As(err, &network) || errors.As(err, &cert) || errors.As(err, &alert) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, io.ErrClosedPipe) || errors.Is(err, sarama.ErrNotConnected) ||
+		errors.Is(err, sarama.ErrSASLAuthenticationFailed)
+}
+
+// connect makes sure there is an open connection, waiting out reconnect.backoff.ms
+// after failures.
+func (n *node) connect(ctx context.Context) error {
+	if n.broker != nil {
+		idle := n.settings.maxIdle
+		if idle < 0 || time.Since(n.lastUsed) < idle {
+			return nil
+		}
+		n.disconnect()
+	}
+	if err := sleep(ctx, time.Until(n.nextTry())); err != nil {
+		return err
+	}
+	d := n.settings.dialer.fresh()
+	b := sarama.NewBroker(n.addr)
+	stop := context.AfterFunc(ctx, d.abort)
+	defer stop()
+	err := b.Open(n.settings.withDialer(d))
+	if err == nil {
+		var open bool
+		if open, err = b.Connected(); !open && err == nil { // waits for dial, ApiVersions and SASL
+			err = sarama.ErrNotConnected
+		}
+	}
+	if err == nil && ctx.Err() != nil {
+		_ = b.Close()
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		d.abort()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n.failed()
+		return &connectionError{"connect to " + n.String(), wireError(err)}
+	}
+	n.broker, n.dialer, n.lastUsed = b, d, time.Now()
+	n.failures = 0
+	return nil
+}
+
+func (n *node) disconnect() {
+	if n.broker == nil {
+		return
+	}
+	n.dialer.abort()     // first: Close of sarama waits for a reader
+	_ = n.broker.Close() // "not connected" when sarama noticed already
+	n.broker, n.dialer = nil, nil
+}
+
+// failed sets the time of the next try: reconnect.backoff.ms doubling up to
+// reconnect.backoff.max.ms, 20 % jitter as in Java.
+func (n *node) failed() {
+	wait := backoff(n.settings.reconnect, n.settings.reconnectMax, n.failures)
+	n.failures++
+	n.mu.Lock()
+	n.retryAt = time.Now().Add(wait)
+	n.mu.Unlock()
+}
+
+// nextTry returns when the node may be connected to again; zero when it may now.
+func (n *node) nextTry() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.retryAt
+}
+
+// close drops the connection. No request is under way: the group was closed.
+func (n *node) close() {
+	select {
+	case n.turn <- struct{}{}:
+		n.disconnect()
+		<-n.turn
+	default: // its last request does it, see use
+	}
+}
+
+// backoff returns the pause after attempt failures in a row (0 = the first).
+func backoff(base, limit time.Duration, attempt int) time.Duration {
+	d := base
+	for range min(attempt, 30) {
+		if d *= 2; d >= limit {
+			break
+		}
+	}
+	d = min(d, max(limit, base))
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+}
+
+// sleep waits for d or for ctx, whose cause it returns.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return context.Cause(ctx)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,8 @@
+// Package kafkatest runs a Kafka cluster inside a test: kfake's brokers behind
+// sockets that can be cut, with helpers to write records (also in transactions) and
+// to make requests fail. It is for tests alone.
+//
+// kfake accepts some things that Kafka refuses (records without key on compacted
+// topics, deleting records of compacted topics) and answers some fencing cases with
+// other codes; what depends on that is tested against a real Kafka.
+package kafkatest
