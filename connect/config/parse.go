@@ -65,7 +65,8 @@ func (d *Def) Key(name string) *Key {
 func (d *Def) Groups() []string { return d.groups }
 
 // Parse turns the text of every defined key into its value, fills in defaults and
-// runs the validators. All problems are returned together (errors.Join of *Error).
+// runs the validators. All problems are returned together: one *Error, or errors.Join of
+// several; the values of the keys that are right are returned all the same.
 // Keys that are not defined are left alone.
 func (d *Def) Parse(props map[string]string) (Values, error) { return d.ParseWarn(props, nil) }
 
@@ -81,6 +82,9 @@ func (d *Def) ParseWarn(props map[string]string, warn func(key, msg string)) (Va
 			continue
 		}
 		values[k.Name] = v
+	}
+	if len(problems) == 1 {
+		return values, problems[0] // shown with its Java class, which a list has not
 	}
 	return values, errors.Join(problems...)
 }

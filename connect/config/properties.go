@@ -40,10 +40,11 @@ func ParseProperties(text string) (map[string]string, error) {
 	props := map[string]string{}
 	for line, n := 0, 0; text != ""; {
 		var logical string
-		logical, text, n = logicalLine(text)
+		var ok bool
+		logical, text, n, ok = logicalLine(text)
 		start := line + 1
 		line += n
-		if logical == "" {
+		if !ok {
 			continue
 		}
 		key, value := splitProperty(logical)
@@ -62,9 +63,9 @@ func ParseProperties(text string) (map[string]string, error) {
 
 const blanks = " \t\f"
 
-// logicalLine returns the next line with its continuations joined, without leading
-// blanks; "" for blank lines and comments. n is the number of natural lines.
-func logicalLine(text string) (line, rest string, n int) {
+// logicalLine takes the next line with its continuations joined, without leading blanks.
+// ok is false for blank lines and comments. n is the number of natural lines.
+func logicalLine(text string) (line, rest string, n int, ok bool) {
 	var joined strings.Builder
 	for n = 1; ; n++ {
 		end := strings.IndexAny(text, "\r\n")
@@ -77,18 +78,21 @@ func logicalLine(text string) (line, rest string, n int) {
 			}
 		}
 		natural = strings.TrimLeft(natural, blanks)
-		if n == 1 && (natural == "" || natural[0] == '#' || natural[0] == '!') {
-			return "", rest, n
+		// What follows a line that is only a backslash may be a comment, too.
+		if joined.Len() == 0 && (natural == "" || natural[0] == '#' || natural[0] == '!') {
+			return "", rest, n, false
 		}
 		if !continues(natural) {
 			joined.WriteString(natural)
-			return joined.String(), rest, n
+			return joined.String(), rest, n, true
 		}
 		joined.WriteString(natural[:len(natural)-1])
-		text = rest
-		if end < 0 {
-			return joined.String(), rest, n
+		if rest == "" {
+			// Java parity: a backslash alone at the end is a property without a name, but
+			// not before \r\n.
+			return joined.String(), "", n, joined.Len() > 0 || !strings.HasSuffix(text, "\r\n")
 		}
+		text = rest
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ParseValue turns text into a value of the type; d resolves classes. The error is an
@@ -44,28 +46,44 @@ func (d *Def) ParseValue(name, text string, t Type) (any, error) {
 func parseNumber(text string, t Type) (any, bool) {
 	switch t {
 	case TypeInt:
-		v, err := strconv.ParseInt(text, 10, 32)
+		v, err := strconv.ParseInt(asciiDigits(text), 10, 32)
 		return int(v), err == nil
 	case TypeShort:
-		v, err := strconv.ParseInt(text, 10, 16)
+		v, err := strconv.ParseInt(asciiDigits(text), 10, 16)
 		return int16(v), err == nil
 	case TypeLong:
-		v, err := strconv.ParseInt(text, 10, 64)
+		v, err := strconv.ParseInt(asciiDigits(text), 10, 64)
 		return v, err == nil
 	default:
 		return parseDouble(text)
 	}
 }
 
-// javaDouble is the decimal part of the grammar of Double.parseDouble.
-var javaDouble = regexp.MustCompile(`^[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[fFdD]?)$`)
+// asciiDigits replaces the digits of other scripts, which Integer.parseInt takes as well.
+func asciiDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf || r > 0xFFFF {
+			return r
+		}
+		for _, digits := range unicode.Nd.R16 { // each begins with a zero
+			if lo := rune(digits.Lo); lo <= r && r <= rune(digits.Hi) {
+				return '0' + (r-lo)%10
+			}
+		}
+		return r
+	}, s)
+}
+
+// javaDouble is the grammar of Double.parseDouble.
+var javaDouble = regexp.MustCompile(`^[+-]?(NaN|Infinity|(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|` +
+	`0[xX]([0-9a-fA-F]+\.?|[0-9a-fA-F]*\.[0-9a-fA-F]+)[pP][+-]?[0-9]+)[fFdD]?)$`)
 
 func parseDouble(text string) (any, bool) {
 	if !javaDouble.MatchString(text) {
 		return nil, false
 	}
 	if !strings.HasSuffix(text, "Infinity") {
-		text = strings.TrimRight(text, "fFdD")
+		text = strings.TrimRight(text, "fFdD") // of a hexadecimal number it is behind the exponent, too
 	}
 	v, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimPrefix(text, "+"), "-"), 64)
 	if err != nil && !math.IsInf(v, 0) { // too large is Infinity in Java

@@ -12,7 +12,12 @@ import (
 type pendingConfig struct {
 	changed chan struct{} // capacity 1
 
-	mu         sync.Mutex
+	mu sync.Mutex
+	configChanges
+}
+
+// configChanges are changes that the loop has not seen yet.
+type configChanges struct {
 	connectors map[string]bool // updated
 	removed    map[string]bool
 	tasks      map[connect.TaskID]bool
@@ -20,6 +25,8 @@ type pendingConfig struct {
 	restarts   map[string]storage.RestartRequest
 	levels     [][2]string
 	sessionKey bool
+	// reconfigure are connectors that asked for new task configs; not from the config topic.
+	reconfigure map[string]bool
 }
 
 func (p *pendingConfig) update(f func()) {
@@ -84,12 +91,11 @@ func (p *pendingConfig) LoggerLevelUpdated(namespace, level string) {
 }
 
 // take empties the collection.
-func (p *pendingConfig) take() pendingConfig {
+func (p *pendingConfig) take() configChanges {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := pendingConfig{connectors: p.connectors, removed: p.removed, tasks: p.tasks, targets: p.targets,
-		restarts: p.restarts, levels: p.levels, sessionKey: p.sessionKey}
-	p.connectors, p.removed, p.tasks, p.targets, p.restarts, p.levels, p.sessionKey = nil, nil, nil, nil, nil, nil, false
+	t := p.configChanges
+	p.configChanges = configChanges{}
 	return t
 }
 
@@ -103,7 +109,7 @@ func (h *Herder) applyConfigChanges() {
 		it := h.items[connect.TaskID{Connector: name, Task: connectorItem}]
 		switch {
 		case it != nil && it.wanted:
-			it.restart = it.phase == running || it.phase == starting
+			it.restart = it.restart || it.phase == running || it.phase == starting
 			h.reconcile(it)
 		case !h.knownElsewhere(name):
 			needsRebalance = true
@@ -128,6 +134,9 @@ func (h *Herder) applyConfigChanges() {
 	}
 	if p.sessionKey {
 		h.checkSessionKey()
+	}
+	for name := range p.reconfigure {
+		h.reconfigure(name)
 	}
 	if needsRebalance {
 		h.publish(func(v *view) { v.needsReconfig = true })

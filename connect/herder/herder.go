@@ -97,8 +97,9 @@ type Herder struct {
 	assignedFor map[string]struct{}
 	rejoinAt    *time.Timer
 	keyTimer    *time.Timer
-	readTries   int // left before everything is given up, see backoff.go
+	readTries   int // left before everything is given up, see cannotReadConfigs
 	reconfigs   map[string]*reconfig
+	rotating    bool            // a session key is being written
 	runCtx      context.Context //nolint:containedctx // the loop's own, for the goroutines it starts
 	stopping    bool
 }
@@ -144,6 +145,7 @@ func New(o Options) (*Herder, error) {
 func (h *Herder) Run(ctx context.Context) error {
 	defer close(h.done)
 	if err := h.startStores(ctx); err != nil {
+		h.stopStores(ctx)
 		return err
 	}
 	// The loop and the membership outlive ctx: both are needed for a graceful stop.
@@ -155,9 +157,11 @@ func (h *Herder) Run(ctx context.Context) error {
 	left := make(chan error, 1)
 	go func() { left <- h.member.Run(memberCtx) }()
 
+	h.setStage("joining the group " + h.WorkerID)
 	err := h.loop(ctx, left)
+	h.stopPlugins()
 	if err == nil {
-		h.shutdown(leave, left)
+		h.leaveGroup(leave, left)
 	}
 	cancel()
 	h.workers.Wait()
@@ -189,9 +193,10 @@ func (h *Herder) loop(ctx context.Context, left <-chan error) error {
 	}
 }
 
-// shutdown stops all plugins, then leaves the group. The loop's events are handled
-// here meanwhile.
-func (h *Herder) shutdown(leave context.CancelFunc, left <-chan error) {
+// stopPlugins stops everything that runs here and writes the last statuses. The loop's
+// events are handled here meanwhile.
+func (h *Herder) stopPlugins() {
+	h.setStage("shutting down")
 	h.Log.Info("Stopping connectors and tasks that are still assigned to this worker.")
 	h.stopping = true
 	for _, it := range h.items {
@@ -213,6 +218,10 @@ func (h *Herder) shutdown(leave context.CancelFunc, left <-chan error) {
 	if err := h.StatusDB.Flush(flush); err != nil {
 		h.Log.Warn("could not write the last statuses", zap.Error(err))
 	}
+}
+
+// leaveGroup ends the membership, whose last calls of the listener are answered here.
+func (h *Herder) leaveGroup(leave context.CancelFunc, left <-chan error) {
 	leave()
 	for {
 		select {
@@ -243,11 +252,11 @@ func (h *Herder) startStores(ctx context.Context) error {
 func (h *Herder) stopStores(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := h.StatusDB.Stop(ctx); err != nil {
-		h.Log.Warn("could not stop the status store", zap.Error(err))
-	}
 	if err := h.Configs.Stop(ctx); err != nil {
 		h.Log.Warn("could not stop the config store", zap.Error(err))
+	}
+	if err := h.StatusDB.Stop(ctx); err != nil {
+		h.Log.Warn("could not stop the status store", zap.Error(err))
 	}
 }
 
@@ -279,17 +288,15 @@ func (h *Herder) call(ctx context.Context, f func()) error {
 	}
 }
 
-// background runs work outside the loop, and then what it returns inside it.
-func (h *Herder) background(work func(ctx context.Context) (then func())) {
-	ctx := h.runCtx
-	h.workers.Add(1)
-	go func() {
-		defer h.workers.Done()
+// background runs work outside the loop with ctx, and then what it returns inside it,
+// also when ctx has ended. Called by the loop only.
+func (h *Herder) background(ctx context.Context, work func(ctx context.Context) (then func())) {
+	h.workers.Go(func() {
 		if then := work(ctx); then != nil {
-			// The loop is gone only after ctx has ended.
-			_ = h.post(ctx, then)
+			// The loop is gone only after runCtx has ended.
+			_ = h.post(h.runCtx, then)
 		}
-	}()
+	})
 }
 
 func (h *Herder) publish(change func(v *view)) {

@@ -22,7 +22,8 @@ const connectorItem = -1
 //	  |                      stopped                 v
 //	  '------------------------------------------ stopping
 //
-// An idle item that is not wanted is forgotten.
+// An idle item that is not wanted is forgotten. A start that takes too long is not waited
+// for when the item is to stop: its context ends, and the stop follows.
 type item struct {
 	id     connect.TaskID
 	wanted bool // assigned to this worker
@@ -32,10 +33,15 @@ type item struct {
 	restart       bool
 	restarting    bool // a user asked: RESTARTING is reported before the start
 	phase         phase
-	failed        error         // of the last start
-	whenIdle      []func()      // called when the item is idle and not wanted, or running again
+	whenIdle      []func()      // called when the item is idle, and not wanted or held
 	afterStart    []func(error) // called at the end of the next start
 	appliedTarget connect.TargetState
+	retargeting   bool // a change of the connector's state is under way
+
+	// ctx is the instance's: ended when it is to stop, so that nothing waits for a
+	// plugin that hangs.
+	ctx    context.Context //nolint:containedctx // see above
+	cancel context.CancelFunc
 }
 
 type phase int
@@ -58,8 +64,10 @@ func (h *Herder) reconcileAll() {
 // reconcile starts the next operation of an item, if one is due.
 func (h *Herder) reconcile(it *item) {
 	switch {
-	case it.phase == running && (!it.wanted || it.held || it.restart):
+	case it.phase == running && it.mustStop():
 		h.stopItem(it)
+	case it.phase == starting && it.mustStop():
+		it.cancel()
 	case it.phase == idle && !it.wanted:
 		delete(h.items, it.id)
 		it.notifyIdle()
@@ -70,6 +78,8 @@ func (h *Herder) reconcile(it *item) {
 		h.startItem(it)
 	}
 }
+
+func (it *item) mustStop() bool { return !it.wanted || it.held || it.restart }
 
 func (it *item) name() string {
 	if it.isConnector() {
@@ -94,7 +104,8 @@ func (it *item) notifyStart(err error) {
 
 func (h *Herder) stopItem(it *item) {
 	it.phase = stopping
-	h.background(func(ctx context.Context) func() {
+	it.cancel()
+	h.background(h.runCtx, func(ctx context.Context) func() {
 		if it.isConnector() {
 			h.Runtime.StopConnector(ctx, it.id.Connector)
 		} else {
@@ -121,10 +132,11 @@ func (h *Herder) startItem(it *item) {
 		return
 	}
 	it.phase, it.restart = starting, false
+	it.ctx, it.cancel = context.WithCancel(h.runCtx)
 	target := state.Target
 	it.appliedTarget = target
 	taskConfig := snapshot.TaskConfig(it.id)
-	h.background(func(ctx context.Context) func() {
+	h.background(it.ctx, func(ctx context.Context) func() {
 		var err error
 		if it.isConnector() {
 			err = h.Runtime.StartConnector(ctx, it.id.Connector, state.Config, target)
@@ -136,7 +148,11 @@ func (h *Herder) startItem(it *item) {
 }
 
 func (h *Herder) itemStarted(it *item, err error) {
-	it.phase, it.failed = running, err
+	it.phase = running
+	if it.mustStop() {
+		h.reconcile(it) // who waits for the start is told at the end of the next one
+		return
+	}
 	if err != nil {
 		h.Log.Error("Failed to start "+it.name(), zap.String("connector", it.id.Connector), zap.Error(err))
 	}
@@ -145,13 +161,13 @@ func (h *Herder) itemStarted(it *item, err error) {
 	if it.isConnector() && err == nil && it.appliedTarget == connect.TargetStarted {
 		h.reconfigure(it.id.Connector)
 	}
-	h.reconcile(it)
 }
 
-// applyTarget passes a target state that changed while the item was starting.
+// applyTarget passes a target state that changed since the item was started. Changes of
+// a connector follow one another, since each waits for the plugin.
 func (h *Herder) applyTarget(it *item) {
 	target := h.Configs.Snapshot().TargetState(it.id.Connector)
-	if it.phase != running || target == "" || target == it.appliedTarget {
+	if it.phase != running || it.retargeting || target == "" || target == it.appliedTarget {
 		return
 	}
 	it.appliedTarget = target
@@ -159,9 +175,12 @@ func (h *Herder) applyTarget(it *item) {
 		h.Runtime.SetTaskTarget(it.id, target)
 		return
 	}
-	h.background(func(ctx context.Context) func() {
+	it.retargeting = true
+	h.background(it.ctx, func(ctx context.Context) func() {
 		err := h.Runtime.SetConnectorTarget(ctx, it.id.Connector, target)
 		return func() {
+			it.retargeting = false
+			defer h.applyTarget(it)
 			if err != nil {
 				h.Log.Error("could not change the state of the connector", zap.String("connector", it.id.Connector), zap.Error(err))
 			} else if target == connect.TargetStarted {

@@ -49,10 +49,21 @@ func (l *listener) Revoked(ctx context.Context, connectors []string, tasks []con
 	case <-ctx.Done():
 		return
 	}
+	h.forgetTopics(connectors)
 	flush, cancel := context.WithTimeout(ctx, h.SyncTimeout)
 	defer cancel()
 	if err := h.StatusDB.Flush(flush); err != nil {
 		h.Log.Warn("could not flush updates to the status topic", zap.Error(err))
+	}
+}
+
+// forgetTopics drops the record of used topics of connectors that were deleted.
+func (h *Herder) forgetTopics(connectors []string) {
+	s := h.Configs.Snapshot()
+	for _, name := range connectors {
+		if !s.Contains(name) {
+			h.ResetActiveTopics(name)
+		}
 	}
 }
 
@@ -81,10 +92,9 @@ func (l *listener) Assigned(ctx context.Context, a group.Assignment) {
 }
 
 func (h *Herder) assigned(a group.Assignment) {
-	h.Log.Info(fmt.Sprintf("Joined group at generation %d with protocol version %d and got assignment", a.Generation, a.Version),
-		zap.Int32("generation", a.Generation), zap.String("member_id", a.MemberID), zap.String("leader_url", a.LeaderURL),
-		zap.Int64("offset", a.ConfigOffset), zap.Int("connectors", len(a.Connectors)), zap.Int("tasks", len(a.Tasks)),
-		zap.Duration("delay", a.Delay))
+	if h.stopping {
+		return
+	}
 	h.assignment, h.resolved = a, false
 	h.publish(func(v *view) {
 		v.generation, v.known = a.Generation, a.Err == 0
@@ -98,24 +108,24 @@ func (h *Herder) assigned(a group.Assignment) {
 	if a.IsLeader && a.Err == 0 {
 		h.deleteStaleStatuses()
 	}
-	h.resolveAssignment()
-}
-
-// resolveAssignment works off the assignment once this worker has read as far as the
-// assignment was made for (Java: handleRebalanceCompleted).
-func (h *Herder) resolveAssignment() {
-	a := h.assignment
 	behind := h.Configs.Snapshot().Offset < a.ConfigOffset
 	if behind || (a.Err != 0 && a.IsLeader) {
 		h.catchUp(a)
 		return
 	}
+	h.resolveAssignment()
+}
+
+// resolveAssignment works off the assignment of a worker that has read as much of the
+// config topic as there is (Java: handleRebalanceCompleted).
+func (h *Herder) resolveAssignment() {
+	a := h.assignment
 	switch offset := h.Configs.Snapshot().Offset; {
 	case a.Err != 0:
 		h.rejoin("the assignment was made with different config offsets")
 	case offset != a.ConfigOffset:
 		h.Log.Info(fmt.Sprintf("Current config state offset %d does not match group assignment %d. Forcing rebalance.", offset, a.ConfigOffset))
-		h.rejoin("the config topic has moved on")
+		h.rejoin("the assignment was not made for the current end of the config topic")
 	default:
 		h.startWork(a)
 	}
@@ -123,10 +133,10 @@ func (h *Herder) resolveAssignment() {
 
 // catchUp reads the config topic in the background and looks at the assignment again.
 func (h *Herder) catchUp(a group.Assignment) {
-	h.background(func(ctx context.Context) func() {
+	h.background(h.runCtx, func(ctx context.Context) func() {
 		err := (*listener)(h).Refresh(ctx)
 		return func() {
-			if h.assignment.Generation != a.Generation {
+			if h.stopping || h.assignment.Generation != a.Generation || h.assignment.MemberID != a.MemberID {
 				return // another rebalance came in between
 			}
 			if err != nil {
@@ -135,10 +145,6 @@ func (h *Herder) catchUp(a group.Assignment) {
 				return
 			}
 			h.readTries = fullReadTries
-			if a.Err != 0 {
-				h.rejoin("the config topic was read to its end after an assignment without configs")
-				return
-			}
 			h.resolveAssignment()
 		}
 	})

@@ -18,6 +18,7 @@ import (
 type reconfig struct {
 	again bool
 	tries int
+	wake  chan struct{} // capacity 1: ends a pause between tries
 }
 
 const (
@@ -26,56 +27,72 @@ const (
 )
 
 // RequestReconfiguration asks for new task configs of a connector that runs here. Safe
-// for concurrent use; it does not wait.
+// for concurrent use, also by a connector that was abandoned; it does not wait.
 func (h *Herder) RequestReconfiguration(name string) {
-	h.background(func(context.Context) func() { return func() { h.reconfigure(name) } })
+	h.pending.update(func() { set(&h.pending.reconfigure, name, true) })
+}
+
+// configurable returns the connector's item if task configs can be asked for.
+func (h *Herder) configurable(name string) *item {
+	it := h.items[connect.TaskID{Connector: name, Task: connectorItem}]
+	if it == nil || !it.wanted || it.restart || it.phase != running ||
+		h.Configs.Snapshot().TargetState(name) != connect.TargetStarted {
+		return nil
+	}
+	return it
 }
 
 // reconfigure asks the connector for its task configs and has them written when they
 // differ from what the config topic holds.
 func (h *Herder) reconfigure(name string) {
-	it := h.items[connect.TaskID{Connector: name, Task: connectorItem}]
-	if it == nil || !it.wanted || it.phase != running || h.Configs.Snapshot().TargetState(name) != connect.TargetStarted {
+	it := h.configurable(name)
+	if it == nil {
 		return
 	}
 	if r := h.reconfigs[name]; r != nil {
 		r.again = true
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
 		return
 	}
-	h.reconfigs[name] = &reconfig{}
-	h.runReconfig(name, 0)
+	h.reconfigs[name] = &reconfig{wake: make(chan struct{}, 1)}
+	h.runReconfig(it, 0)
 }
 
-func (h *Herder) runReconfig(name string, delay time.Duration) {
-	h.background(func(ctx context.Context) func() {
-		if !sleep(ctx, delay) {
-			return nil
-		}
+// runReconfig works with the context of the instance: one that hangs holds up its
+// successor only until it is stopped.
+func (h *Herder) runReconfig(it *item, delay time.Duration) {
+	name, wake := it.id.Connector, h.reconfigs[it.id.Connector].wake
+	h.background(it.ctx, func(ctx context.Context) func() {
+		sleep(ctx, delay, wake)
 		err := h.writeTaskConfigs(ctx, name)
 		return func() { h.reconfigured(name, err) }
 	})
 }
 
 func (h *Herder) reconfigured(name string, err error) {
-	r := h.reconfigs[name]
-	it := h.items[connect.TaskID{Connector: name, Task: connectorItem}]
-	if it == nil || !it.wanted || it.phase != running {
-		delete(h.reconfigs, name)
+	r, it := h.reconfigs[name], h.configurable(name)
+	if it == nil {
+		delete(h.reconfigs, name) // asked again when it has started
 		return
 	}
 	var tooMany *worker.TooManyTasksError
 	switch {
-	case errors.As(err, &tooMany):
-		delete(h.reconfigs, name) // the connector is FAILED; a new config starts it again
+	case r.again:
+		*r = reconfig{wake: r.wake}
+		h.runReconfig(it, 0)
+	case errors.As(err, &tooMany), errors.Is(err, worker.ErrNotRunning):
+		// The connector is FAILED; a new config or a restart starts it again.
+		h.Log.Warn("Skipping reconfiguration of the connector's tasks since it is not running", zap.String("connector", name), zap.Error(err))
+		delete(h.reconfigs, name)
 	case err != nil:
 		delay := min(firstReconfigRetry<<min(r.tries, 16), maxReconfigRetry)
 		r.tries++
 		h.Log.Error("Failed to reconfigure connector's tasks, retrying after backoff.",
 			zap.String("connector", name), zap.Int("attempt", r.tries), zap.Duration("delay", delay), zap.Error(err))
-		h.runReconfig(name, delay)
-	case r.again:
-		*r = reconfig{}
-		h.runReconfig(name, 0)
+		h.runReconfig(it, delay)
 	default:
 		delete(h.reconfigs, name)
 	}
@@ -102,8 +119,20 @@ func (h *Herder) writeTaskConfigs(ctx context.Context, name string) error {
 	if v.leaderURL == "" {
 		return errors.New("Request to leader to reconfigure connector tasks failed because the URL of the leader's REST interface is empty!") //nolint:revive,staticcheck // the JVM's wording
 	}
-	return h.Leader.PutTaskConfigs(ctx, v.leaderURL, name, configs, h.Configs.Snapshot().SessionKey)
+	ctx, cancel := context.WithTimeoutCause(ctx, forwardTimeout, errForwardTimeout)
+	defer cancel()
+	var key *storage.SessionKey
+	if v.sessioned {
+		key = h.Configs.Snapshot().SessionKey
+	}
+	return h.Leader.PutTaskConfigs(ctx, v.leaderURL, name, configs, key)
 }
+
+// forwardTimeout is how long a request served through the herder may take (Java:
+// RestRequestTimeout).
+const forwardTimeout = 90 * time.Second
+
+var errForwardTimeout = errors.New("the leader did not answer within 90 s")
 
 func taskConfigsChanged(s *storage.ConnectorState, configs []map[string]string) bool {
 	if s.Inconsistent || s.TaskCount != len(configs) || !maps.Equal(s.Applied, s.Config) {
@@ -117,16 +146,16 @@ func taskConfigsChanged(s *storage.ConnectorState, configs []map[string]string) 
 	return false
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits for a while, at most until ctx ends or wake says that there is news.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	if d <= 0 {
-		return ctx.Err() == nil
+		return
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return false
+	case <-wake:
 	case <-t.C:
-		return true
 	}
 }

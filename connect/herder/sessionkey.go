@@ -80,19 +80,22 @@ func (h *Herder) checkSessionKey() {
 const keyRetry = time.Second
 
 func (h *Herder) rotateSessionKey() {
-	if v := h.view.Load(); !v.leader || !v.sessioned || h.stopping {
+	if v := h.view.Load(); !v.leader || !v.sessioned || h.stopping || h.rotating {
 		return
 	}
+	h.rotating = true
 	key := storage.SessionKey{Key: make([]byte, h.Signing.keyBytes()), Algorithm: h.Signing.KeyAlgorithm, Created: time.Now()}
 	rand.Read(key.Key) //nolint:errcheck // never fails
-	h.background(func(ctx context.Context) func() {
+	h.background(h.runCtx, func(ctx context.Context) func() {
 		err := h.Configs.PutSessionKey(ctx, key)
 		return func() {
+			h.rotating = false
 			if err != nil {
 				h.Log.Warn("Failed to write new session key to config topic; it is tried again", zap.Error(err))
 				h.keyTimer.Reset(keyRetry)
+				return
 			}
-			// On success the key comes back through the config topic.
+			h.checkSessionKey() // sets the timer: the store has read the key back
 		}
 	})
 }

@@ -148,12 +148,19 @@ client.dns.lookup | STRING | use_all_dns_ips | M | in use_all_dns_ips,resolve_ca
 ` + securityProviders + securityProtocol + sslKeys + saslKeys + recoveryKeys + clientProviders
 
 // ProducerDef defines the settings of a Kafka producer.
-func ProducerDef() *config.Def { return config.NewDef(table(producerKeys)...) }
+func ProducerDef() *config.Def {
+	return config.NewDef(amend(table(producerKeys), map[string]func(k *config.Key){
+		"compression.gzip.level": checked(checkGzipLevel, "1 to 9, or -1"),
+	})...)
+}
 
 // ConsumerDef defines the settings of a Kafka consumer.
 func ConsumerDef() *config.Def {
 	return config.NewDef(amend(table(consumerKeys), map[string]func(k *config.Key){
 		"internal.throw.on.fetch.stable.offset.unsupported": func(k *config.Key) { k.Internal = true },
+		"auto.offset.reset":          checked(checkOffsetReset, "earliest, latest, none, by_duration:<ISO 8601 duration>"),
+		"share.acknowledgement.mode": checked(checkShareMode, "implicit, explicit"),
+		"share.acquire.mode":         checked(checkShareAcquire, "batch_optimized, record_limit (any case)"),
 	})...)
 }
 

@@ -72,7 +72,7 @@ func (c *connectorRun) do(ctx context.Context, cmd func(ctx context.Context)) er
 	case c.commands <- cmd:
 		return nil
 	case <-c.done:
-		return fmt.Errorf("connector %s is not running", c.name)
+		return fmt.Errorf("connector %s was stopped: %w", c.name, ErrNotRunning)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -167,7 +167,7 @@ func (c *connectorRun) taskConfigs(ctx context.Context, maxTasks int) ([]map[str
 	answer := make(chan result, 1)
 	ask := func(context.Context) {
 		if c.state != connectorStarted {
-			answer <- result{err: fmt.Errorf("connector %s is %s", c.name, c.state)}
+			answer <- result{err: fmt.Errorf("connector %s is %s: %w", c.name, c.state, ErrNotRunning)}
 			return
 		}
 		var r result

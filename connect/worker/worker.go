@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -53,6 +54,10 @@ func New(o Options) *Worker {
 // Close ends what is still running, without grace. Stop everything before.
 func (w *Worker) Close() { w.cancel() }
 
+// ErrNotRunning tells that a connector cannot be asked for task configs: it is FAILED,
+// paused, stopped, or not here.
+var ErrNotRunning = errors.New("the connector is not running")
+
 // TooManyTasksError tells that a connector made more tasks than tasks.max allows.
 type TooManyTasksError struct {
 	Connector       string
@@ -74,6 +79,12 @@ func (w *Worker) StartConnector(ctx context.Context, name string, config map[str
 	}
 	p, err := w.Plugins.SinkConnector(props["connector.class"])
 	if err != nil {
+		return w.connectorFailed(name, err)
+	}
+	if err := p.CheckVersion(props["connector.plugin.version"]); err != nil {
+		return w.connectorFailed(name, fmt.Errorf("Failed to instantiate class for connector %s: %w", name, err)) //nolint:revive,staticcheck // the JVM's wording
+	}
+	if _, err := settings.ParseSink(props, nil); err != nil {
 		return w.connectorFailed(name, err)
 	}
 	c := p.New()
@@ -166,7 +177,7 @@ func (w *Worker) connector(name string) *connectorRun {
 func (w *Worker) TaskConfigs(ctx context.Context, name string, config map[string]string) ([]map[string]string, error) {
 	run := w.connector(name)
 	if run == nil {
-		return nil, fmt.Errorf("connector %s does not run here", name)
+		return nil, fmt.Errorf("connector %s does not run here: %w", name, ErrNotRunning)
 	}
 	tasksMax, enforce := tasksMax(run.props)
 	configs, err := run.taskConfigs(ctx, tasksMax)
@@ -239,7 +250,7 @@ func (w *Worker) StopTask(_ context.Context, id connect.TaskID) {
 		return
 	}
 	t.requestStop()
-	timer := time.NewTimer(w.Settings.TaskShutdownTimeout)
+	timer := time.NewTimer(w.Settings.GracefulTimeout)
 	defer timer.Stop()
 	t.await(timer.C)
 }

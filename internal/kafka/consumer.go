@@ -105,6 +105,20 @@ func (c *Consumer) Add(offsets map[connect.TopicPartition]int64) {
 	}
 }
 
+// addPaused is Add for new partitions, which are paused. Unlike the other methods it
+// may be called beside Poll.
+func (c *Consumer) addPaused(offsets map[connect.TopicPartition]int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for tp, offset := range offsets {
+		p := newPartition(tp, c.settings.maxPartitionBytes)
+		p.paused = true
+		c.parts[tp] = p
+		p.seek(offset)
+		c.kickLocked(p)
+	}
+}
+
 // Remove stops fetching partitions and drops what was fetched of them.
 func (c *Consumer) Remove(tps ...connect.TopicPartition) {
 	c.mu.Lock()
@@ -170,7 +184,8 @@ func (c *Consumer) Position(ctx context.Context, tp connect.TopicPartition) (int
 		err := c.clusterErr
 		if err == nil && !p.resolved() {
 			if err = p.err; err != nil {
-				p.stopped, p.err = false, nil // looked up again next time
+				p.stopped, p.err = false, nil
+				signal(c.seek) // looked up again, for the next call
 			}
 		}
 		c.mu.Unlock()

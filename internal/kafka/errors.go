@@ -122,13 +122,31 @@ func wireError(err error) error {
 func final(err error) bool {
 	var broker *BrokerError
 	var encode sarama.PacketEncodingError
+	var commit *commitError
 	switch {
-	case errors.Is(err, ErrClosed), errors.Is(err, ErrAuthentication), errors.Is(err, ErrUnsupported), errors.As(err, &encode):
+	case errors.Is(err, ErrClosed), errors.Is(err, ErrAuthentication), errors.Is(err, ErrUnsupported),
+		errors.As(err, &encode), errors.As(err, &commit):
 		return true
 	case errors.As(err, &broker):
 		return !broker.Retriable()
 	}
 	return false
+}
+
+// Retriable tells whether the same call may succeed later (Java: RetriableException):
+// time-outs, failures of connections, garbled answers, and what a broker says will pass.
+// The end of a context is not retriable.
+func Retriable(err error) bool {
+	var broker *BrokerError
+	var connection *connectionError
+	var garbled *undecodableError
+	switch {
+	case err == nil, final(err):
+		return false
+	case errors.As(err, &broker):
+		return broker.Retriable()
+	}
+	return errors.Is(err, ErrTimeout) || errors.Is(err, errIncomplete) || errors.As(err, &connection) || errors.As(err, &garbled)
 }
 
 // OffsetOutOfRangeError is returned by Poll when a position lies outside the log

@@ -347,4 +347,3 @@ func (p *Producer) answered(q *sendQueue, resp *sarama.ProduceResponse, err erro
 	q.failures++
 	q.attempts++
 }
-

@@ -4,5 +4,6 @@
 //
 // kfake accepts some things that Kafka refuses (records without key on compacted
 // topics, deleting records of compacted topics) and answers some fencing cases with
-// other codes; what depends on that is tested against a real Kafka.
+// other codes. When the leader of a classic group leaves, it tells several of the
+// members that stay that they lead. What depends on that is tested against a real Kafka.
 package kafkatest

@@ -35,7 +35,7 @@ func asConnect(err error) error {
 		return err
 	}
 	if e.Kind == data.Invalid {
-		return &connect.DataError{Msg: e.Msg, Err: e.Err}
+		return &connect.DataError{Msg: e.Msg, Err: asConnect(e.Err)}
 	}
-	return &connect.Error{Class: e.JavaClass(), Msg: e.Msg, Err: e.Err}
+	return &connect.Error{Class: e.JavaClass(), Msg: e.Msg, Err: asConnect(e.Err)}
 }

@@ -17,6 +17,10 @@ type treeParser struct {
 	b     []byte
 	i     int
 	depth int
+	// inArray tells of what the innermost container is.
+	inArray bool
+	// token is Jackson's name of the token before the one at hand.
+	token string
 }
 
 // parseTree parses the first value; a text without one is a missing node.
@@ -25,7 +29,7 @@ func parseTree(b []byte) (n *node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := treeParser{b: b}
+	p := treeParser{b: b, token: "null"}
 	defer func() {
 		if e := recover(); e != nil {
 			se, ok := e.(*connect.Error)
@@ -85,7 +89,7 @@ func (p *treeParser) unexpected(c byte, i int, why string) {
 
 func describe(r rune) string {
 	switch {
-	case r < 0x20:
+	case r < 0x20, r >= 0x7F && r < 0xA0:
 		return fmt.Sprintf("(CTRL-CHAR, code %d)", r)
 	case r > 0xFF:
 		return fmt.Sprintf("'%c' (code %d / 0x%x)", r, r, r)
@@ -142,25 +146,60 @@ func (p *treeParser) value() *node {
 // word takes a literal, which must not go on as a Java identifier.
 func (p *treeParser) word(w string) {
 	start := p.i
-	if !strings.HasPrefix(string(p.b[p.i:min(len(p.b), p.i+len(w))]), w) {
-		p.badToken(start)
+	for k := range len(w) {
+		if p.i == len(p.b) || p.b[p.i] != w[k] {
+			p.badToken(start, w[:k])
+		}
+		p.i++
 	}
-	p.i += len(w)
-	if r, _ := utf8.DecodeRune(p.b[p.i:]); p.i < len(p.b) && identifierPart(r) {
-		p.badToken(start)
+	if p.i < len(p.b) && p.b[p.i] >= '0' && p.b[p.i] != ']' && p.b[p.i] != '}' {
+		if r, _ := p.decodeForError(p.i); identifierPart(r) {
+			p.badToken(start, w)
+		}
 	}
 }
 
-func (p *treeParser) badToken(start int) {
-	end := start
-	for end < len(p.b) && end-start < 256 {
-		r, size := utf8.DecodeRune(p.b[end:])
+// badToken reports a word that began with matched and goes on at the position.
+func (p *treeParser) badToken(start int, matched string) {
+	token := []byte(matched)
+	for end := p.i; end < len(p.b) && len(token) < 256; {
+		r, next := p.decodeForError(end)
 		if !identifierPart(r) {
 			break
 		}
-		end += size
+		token, end = utf8.AppendRune(token, r), next
 	}
-	p.failParse(start, "Unrecognized token '%s': was expecting %s", p.b[start:end], anyValue)
+	p.failParse(start, "Unrecognized token '%s': was expecting %s", token, anyValue)
+}
+
+// decodeForError takes a character outside of strings, which has to be told to the user.
+func (p *treeParser) decodeForError(i int) (r rune, end int) {
+	c := p.b[i]
+	size := 0
+	switch {
+	case c < utf8.RuneSelf:
+		return rune(c), i + 1
+	case c&0xE0 == 0xC0:
+		size = 2
+	case c&0xF0 == 0xE0:
+		size = 3
+	case c&0xF8 == 0xF0:
+		size = 4
+	default:
+		p.failParse(i+1, "Invalid UTF-8 start byte 0x%x", c)
+	}
+	r = rune(c) & (1<<(7-size) - 1)
+	for k := 1; k < size; k++ {
+		if i+k >= len(p.b) {
+			p.failEOF(" in %s", p.token)
+		}
+		b := p.b[i+k]
+		if b&0xC0 != 0x80 {
+			p.failParse(i+k+1, "Invalid UTF-8 middle byte 0x%x", b)
+		}
+		r = r<<6 | rune(b&0x3F)
+	}
+	return r, i + size
 }
 
 func identifierPart(r rune) bool {
@@ -176,6 +215,7 @@ func (p *treeParser) oddValue(c byte) {
 		}
 	}
 	switch {
+	case c == ']' && p.depth > 0 && !p.inArray: // not what a close marker is told elsewhere
 	case c == ']' || c == '}':
 		if p.depth > 0 {
 			p.unexpected(c, p.i, "expected a value")
@@ -187,15 +227,23 @@ func (p *treeParser) oddValue(c byte) {
 		p.unexpected(c, p.i, "maybe a (non-standard) comment? (not recognized as one since Feature 'ALLOW_COMMENTS' not enabled for parser)")
 	case c == '+' && len(rest) > 1 && rest[1]-'0' <= 9:
 		p.failParse(p.i+1, "Unexpected character ('+' (code 43)) in numeric value: JSON spec does not allow numbers to have plus signs: enable `JsonReadFeature.ALLOW_LEADING_PLUS_SIGN_FOR_NUMBERS` to allow")
-	case c >= 0x80 || identifierPart(rune(c)):
-		p.badToken(p.i)
+	case identifierPart(rune(c)): // of a character of several bytes, its first
+		p.i++
+		p.badToken(p.i-1, string(rune(c)))
 	}
 	p.unexpected(c, p.i, "expected a valid value "+anyValue)
 }
 
-func (p *treeParser) open() {
+// enter begins a container; the result ends it.
+func (p *treeParser) enter(isArray bool) (leave func()) {
 	if p.depth++; p.depth > maxDepth {
 		p.failLimit("Document nesting depth (%d) exceeds the maximum allowed (%d, from `StreamReadConstraints.getMaxNestingDepth()`)", p.depth, maxDepth)
+	}
+	outer := p.inArray
+	p.inArray = isArray
+	return func() {
+		p.depth--
+		p.inArray = outer
 	}
 }
 
@@ -222,11 +270,11 @@ func (p *treeParser) separator(start int, name string, end byte) bool {
 }
 
 func (p *treeParser) array() *node {
-	p.open()
-	defer func() { p.depth-- }()
+	defer p.enter(true)()
 	start := p.i
 	p.i++
 	n := &node{kind: array}
+	p.token = "START_ARRAY"
 	p.space()
 	if p.i < len(p.b) && p.b[p.i] == ']' {
 		p.i++
@@ -243,7 +291,9 @@ func (p *treeParser) array() *node {
 		if c := p.b[p.i]; c == '}' && len(n.elems) == 0 {
 			p.failParse(p.i, "Unexpected close marker '}': expected ']' (for Array starting at %s)", p.at(start))
 		}
-		n.elems = append(n.elems, p.value())
+		e := p.value()
+		n.elems = append(n.elems, e)
+		p.token = e.token()
 		if p.separator(start, "Array", ']') {
 			return n
 		}
@@ -251,8 +301,7 @@ func (p *treeParser) array() *node {
 }
 
 func (p *treeParser) object() *node {
-	p.open()
-	defer func() { p.depth-- }()
+	defer p.enter(false)()
 	start := p.i
 	p.i++
 	n := &node{kind: object}
@@ -263,7 +312,7 @@ func (p *treeParser) object() *node {
 			if first {
 				p.failEOF(": expected close marker for Object (start marker at %s)", p.at(start))
 			}
-			p.failEOF(" within/between Object entries")
+			p.failParse(p.i, "Unexpected end-of-input within/between Object entries")
 		}
 		switch c := p.b[p.i]; {
 		case c == '}' && first:
@@ -272,9 +321,12 @@ func (p *treeParser) object() *node {
 		case c == ']' && first:
 			p.failParse(p.i, "Unexpected close marker ']': expected '}' (for Object starting at %s)", p.at(start))
 		case c != '"':
-			p.unexpected(c, p.i, beginName)
+			r, end := p.decodeForError(p.i)
+			p.failParse(end-1, "Unexpected character (%s): %s", describe(r), beginName)
 		}
-		p.i++
+		if p.i++; p.i == len(p.b) {
+			p.failEOF(": was expecting closing '\"' for name")
+		}
 		name := p.str(true)
 		p.space()
 		if p.i == len(p.b) {
@@ -288,6 +340,7 @@ func (p *treeParser) object() *node {
 		if p.i == len(p.b) {
 			p.failEOF(" within/between Object entries")
 		}
+		p.token = "FIELD_NAME"
 		n.put(name, p.value(), index)
 		if p.separator(start, "Object", '}') {
 			return n
@@ -332,7 +385,7 @@ func (p *treeParser) number() *node {
 // needDigit reports what follows a minus sign if it is no digit.
 func (p *treeParser) needDigit(start int) {
 	if p.i == len(p.b) {
-		p.failEOF(" in null")
+		p.failEOF(" in %s", p.token)
 	}
 	c := p.b[p.i]
 	if c-'0' <= 9 {
@@ -360,7 +413,7 @@ func (p *treeParser) moreDigits(why string) int {
 	case p.b[sign] == '.':
 		p.failParse(sign, "Unexpected character ('.' (code 46)) in numeric value: %s", why)
 	}
-	p.failEOF(" in null")
+	p.failEOF(" in %s", p.token)
 	return 0
 }
 

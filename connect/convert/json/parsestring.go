@@ -111,7 +111,8 @@ func (p *treeParser) escapeUnit() rune {
 		return '\t'
 	case 'u':
 	default:
-		p.failParse(p.i-1, "Unrecognized character escape %s", describe(rune(c)))
+		r, end := p.decodeForError(p.i - 1)
+		p.failParse(end-1, "Unrecognized character escape %s", describe(r))
 	}
 	var buf [4]byte
 	for i := range buf {

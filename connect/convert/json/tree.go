@@ -3,6 +3,7 @@ package json
 import (
 	"math/big"
 	"strconv"
+	"strings"
 
 	"github.com/penstock-io/penstock/connect/data"
 )
@@ -24,6 +25,26 @@ const (
 // String returns the name that Java prints.
 func (k kind) String() string {
 	return [...]string{"MISSING", "NULL", "BOOLEAN", "NUMBER", "NUMBER", "STRING", "ARRAY", "OBJECT"}[k]
+}
+
+// token is Jackson's name of the last token of a value.
+func (n *node) token() string {
+	switch n.kind {
+	case boolean:
+		return "VALUE_" + strings.ToUpper(n.text)
+	case integer:
+		return "VALUE_NUMBER_INT"
+	case decimal:
+		return "VALUE_NUMBER_FLOAT"
+	case text:
+		return "VALUE_STRING"
+	case array:
+		return "END_ARRAY"
+	case object:
+		return "END_OBJECT"
+	default:
+		return "VALUE_NULL"
+	}
 }
 
 // node is one value of a parsed document.

@@ -214,6 +214,9 @@ func toDecimal(s *data.Schema, n *node) (any, error) {
 		if err != nil {
 			return nil, &connect.DataError{Msg: msg, Err: err}
 		}
+		if len(b) == 0 {
+			return nil, &connect.DataError{Msg: msg, Err: &connect.Error{Class: "java.lang.NumberFormatException", Msg: "Zero length BigInteger"}}
+		}
 		d, err := data.BytesToDecimal(s, b)
 		if err != nil {
 			return nil, &connect.DataError{Msg: msg, Err: asConnect(err)}

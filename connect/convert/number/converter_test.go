@@ -1,0 +1,65 @@
+package number
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/penstock-io/penstock/connect/convert"
+	"github.com/penstock-io/penstock/connect/convert/internal/javagolden"
+	"github.com/penstock-io/penstock/connect/data"
+)
+
+var constructors = map[string]func() *Converter{
+	"short": NewShort, "integer": NewInteger, "long": NewLong, "float": NewFloat, "double": NewDouble, "boolean": NewBoolean,
+}
+
+func TestConvertersAgreeWithTheJVM(t *testing.T) {
+	javagolden.Run(t, "testdata/java/number.jsonl", func(name string) (convert.Converter, convert.HeaderConverter) {
+		c := constructors[name]()
+		return c, c
+	})
+}
+
+func TestNumbersComeBack(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		for name, value := range map[string]any{
+			"short": rapid.Int16().Draw(rt, "short"), "integer": rapid.Int32().Draw(rt, "integer"), "long": rapid.Int64().Draw(rt, "long"),
+			"float": rapid.Float32().Draw(rt, "float"), "double": rapid.Float64().Draw(rt, "double"), "boolean": rapid.Bool().Draw(rt, "boolean"),
+		} {
+			c := constructors[name]()
+			raw, isNull, err := c.AppendFromConnect([]byte{0xAA}, "t", nil, value)
+			if err != nil || isNull || raw[0] != 0xAA {
+				rt.Fatalf("%s: %x, %v, %v", name, raw, isNull, err)
+			}
+			var d data.Datum
+			if err := c.ToConnect("t", raw[1:], &d); err != nil {
+				rt.Fatal(err)
+			}
+			if v, _ := d.Value(); v != value {
+				rt.Errorf("%s: %v became %v", name, value, v)
+			}
+		}
+	})
+}
+
+func TestNaNKeepsItsBits(t *testing.T) {
+	want := math.Float64frombits(0x7ff8000000000123)
+	raw, err := NewDouble().FromConnect("t", nil, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, v, err := NewDouble().ToConnectHeader("t", "h", raw)
+	if err != nil || math.Float64bits(v.(float64)) != math.Float64bits(want) {
+		t.Errorf("%x became %x, %v", math.Float64bits(want), math.Float64bits(v.(float64)), err)
+	}
+}
+
+func TestValueOfAnotherTypeIsNotCast(t *testing.T) {
+	schema := data.NewStructSchema().MustBuild()
+	_, err := NewShort().FromConnect("t", nil, data.NewStruct(schema))
+	if err == nil || err.Error() != "Failed to serialize to short (was class org.apache.kafka.connect.data.Struct): " {
+		t.Errorf("%v", err)
+	}
+}

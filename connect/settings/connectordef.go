@@ -1,0 +1,116 @@
+package settings
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/penstock-io/penstock/connect/config"
+	"github.com/penstock-io/penstock/connect/config/javaregex"
+)
+
+// The keys of every connector, in the JVM's order. placement adds where forms show them.
+const connectorKeys = `
+name | STRING | - | H | | Name of the connector, unique in the cluster.
+connector.class | STRING | - | H | | Class of the connector: full name, simple name, or simple name without Connector.
+connector.plugin.version | STRING | null | M | | Version range that the connector's version must lie in.
+tasks.max | INT | 1 | H | 1.. | Largest number of tasks.
+tasks.max.enforce | BOOLEAN | true | L | | Whether more tasks than tasks.max make the connector fail.
+key.converter | CLASS | null | L | | Converter of record keys; not set: the worker's. Its options follow as key.converter.<option>.
+key.converter.plugin.version | STRING | null | L | | Version range of the key converter.
+value.converter | CLASS | null | L | | Converter of record values; not set: the worker's. Its options follow as value.converter.<option>.
+value.converter.plugin.version | STRING | null | L | | Version range of the value converter.
+header.converter | CLASS | null | L | | Converter of record headers; not set: the worker's.
+header.converter.plugin.version | STRING | null | L | | Version range of the header converter.
+transforms | LIST | | L | | Names of the transformations of records, in order. Not supported yet.
+predicates | LIST | | L | | Names of the predicates that transformations use. Not supported yet.
+config.action.reload | STRING | restart | L | in none,restart | What happens when a value from a config provider has expired.
+errors.retry.timeout | LONG | 0 | M | | How long a failed operation is tried again, in milliseconds; 0 = not at all, -1 = for ever.
+errors.retry.delay.max.ms | LONG | 60000 | M | | Longest pause between tries, in milliseconds.
+errors.tolerance | STRING | none | M | in none,all | Whether a record that fails makes the task fail (none) or is skipped (all).
+errors.log.enable | BOOLEAN | false | M | | Whether records that are skipped are logged.
+errors.log.include.messages | BOOLEAN | false | M | | Whether that log names topic, partition, offset and timestamp.
+`
+
+const sinkKeys = `
+topics | LIST | | H | list empty | Topics to read. Set either topics or topics.regex.
+topics.regex | STRING | | H | | Java regular expression of the topics to read; it must match the whole name.
+errors.deadletterqueue.topic.name | STRING | | M | | Topic for records that failed. Not supported yet.
+errors.deadletterqueue.topic.replication.factor | SHORT | 3 | M | | Replicas of that topic when it is created.
+errors.deadletterqueue.context.headers.enable | BOOLEAN | false | M | | Whether its records have headers that tell about the failure.
+`
+
+type place struct {
+	group, display string
+	order          int
+	width          config.Width
+}
+
+var placement = map[string]place{
+	"name":                           {"Common", "Connector name", 1, config.WidthMedium},
+	"connector.class":                {"Common", "Connector class", 2, config.WidthLong},
+	"connector.plugin.version":       {"Common", "Connector version", 3, config.WidthMedium},
+	"tasks.max":                      {"Common", "Tasks max", 4, config.WidthShort},
+	"tasks.max.enforce":              {"Common", "Enforce tasks max", 5, config.WidthShort},
+	"key.converter":                  {"Common", "Key converter class", 6, config.WidthShort},
+	"key.converter.plugin.version":   {"Common", "Key converter version", 7, config.WidthShort},
+	"value.converter":                {"Common", "Value converter class", 8, config.WidthShort},
+	"value.converter.plugin.version": {"Common", "Value converter version", 9, config.WidthShort},
+	"header.converter":               {"Common", "Header converter class", 10, config.WidthShort},
+	"header.converter.plugin.version": {"Common", "Header converter version", 11,
+		config.WidthShort},
+	"transforms":                        {"Transforms", "Transforms", 12, config.WidthLong},
+	"predicates":                        {"Predicates", "Predicates", 13, config.WidthLong},
+	"config.action.reload":              {"Common", "Reload Action", 14, config.WidthMedium},
+	"errors.retry.timeout":              {"Error Handling", "Retry Timeout for Errors", 1, config.WidthMedium},
+	"errors.retry.delay.max.ms":         {"Error Handling", "Maximum Delay Between Retries for Errors", 2, config.WidthMedium},
+	"errors.tolerance":                  {"Error Handling", "Error Tolerance", 3, config.WidthShort},
+	"errors.log.enable":                 {"Error Handling", "Log Errors", 4, config.WidthShort},
+	"errors.log.include.messages":       {"Error Handling", "Log Error Details", 5, config.WidthShort},
+	"topics":                            {"Common", "Topics", 4, config.WidthLong},
+	"topics.regex":                      {"Common", "Topics regex", 4, config.WidthLong},
+	"errors.deadletterqueue.topic.name": {"Error Handling", "Dead Letter Queue Topic Name", 6, config.WidthMedium},
+	"errors.deadletterqueue.topic.replication.factor": {"Error Handling", "Dead Letter Queue Topic Replication Factor", 7,
+		config.WidthMedium},
+	"errors.deadletterqueue.context.headers.enable": {"Error Handling", "Enable Error Context Headers", 8, config.WidthMedium},
+}
+
+// ConnectorDef defines the keys that every connector has, in the JVM's order. Classes are
+// not looked up.
+func ConnectorDef() *config.Def { return config.NewDef(connectorTable(connectorKeys)...) }
+
+// SinkDef defines the keys that every sink connector has: ConnectorDef's and those of sinks.
+func SinkDef() *config.Def { return config.NewDef(connectorTable(connectorKeys + sinkKeys)...) }
+
+func connectorTable(text string) []config.Key {
+	keys := table(text)
+	for i := range keys {
+		k := &keys[i]
+		p := placement[k.Name]
+		k.Group, k.DisplayName, k.Order, k.Width = p.group, p.display, p.order, p.width
+		switch {
+		case k.Name == "name":
+			k.Validator, k.Valid = config.NonEmptyWithoutControl, "non-empty, no control characters"
+		case k.Name == "transforms", k.Name == "predicates":
+			k.Validator, k.Valid = config.Unique, "no duplicates"
+		case k.Name == "topics.regex":
+			k.Validator, k.Valid = checkRegex, "Java regular expression"
+		case strings.HasSuffix(k.Name, ".plugin.version"):
+			k.Valid = "version, or range of versions such as [1.0,2.0)"
+		}
+	}
+	return keys
+}
+
+func checkRegex(_ string, v any) error {
+	text, _ := v.(string)
+	if _, err := javaregex.Compile(text); err != nil {
+		return errors.New("Invalid regex: " + err.Error())
+	}
+	return nil
+}
+
+// ConverterKeys are the keys of a connector that name converters, in the order in which
+// validation shows the converters' own keys.
+func ConverterKeys() []string {
+	return []string{"header.converter", "key.converter", "value.converter"}
+}

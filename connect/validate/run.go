@@ -1,0 +1,173 @@
+package validate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/config"
+	"github.com/penstock-io/penstock/connect/convert"
+	"github.com/penstock-io/penstock/connect/plugin"
+	"github.com/penstock-io/penstock/connect/settings"
+	"github.com/penstock-io/penstock/rest/api"
+)
+
+// run is the check of one config.
+type run struct {
+	*Validator
+	props  map[string]string
+	plugin *plugin.Plugin[connect.SinkConnector]
+}
+
+// all checks everything. The converters come first, because their errors are also errors
+// of the keys that name them.
+func (r *run) all(class string) (infos api.ConfigInfos, err error) {
+	defer recoverPlugin(r.plugin.Class, &err)
+	framework := r.frameworkDef()
+	found := newValues(framework.Validate(r.props))
+	for _, p := range settings.SinkProblems(r.props) {
+		found.fail(p.Key, p.Msg)
+	}
+	r.checkGroup(found)
+	var converters []part
+	for _, key := range settings.ConverterKeys() {
+		converters = append(converters, r.converter(key, found))
+	}
+	overrides := r.overrides(settings.ConsumerOverride, settings.ConsumerDef())
+
+	connector := r.plugin.New()
+	own := connector.ConfigDef()
+	if own == nil {
+		return infos, fmt.Errorf("%s.ConfigDef() returned nil. This is a defect of the connector", r.plugin.Class)
+	}
+	main := mainPart(framework, own, found, connectorValues(connector, own, r.props))
+	infos = api.ConfigInfos{Name: class, Groups: []string{}, Configs: []api.ConfigInfo{}}
+	for _, p := range append([]part{main, overrides}, converters...) {
+		infos.ErrorCount += p.errors
+		infos.Configs = append(infos.Configs, p.configs...)
+		for _, g := range p.groups {
+			if !slices.Contains(infos.Groups, g) {
+				infos.Groups = append(infos.Groups, g)
+			}
+		}
+	}
+	return infos, nil
+}
+
+// wrongVersion is the result when the class is known but not in the version asked for:
+// only the keys of every connector are checked.
+func (r *run) wrongVersion(class string, err error) api.ConfigInfos {
+	framework := r.connectorDef()
+	found := newValues(framework.Validate(r.props))
+	found.fail("connector.class", err.Error())
+	found.fail("connector.plugin.version", err.Error())
+	main := mainPart(framework, config.NewDef(), found, nil)
+	return api.ConfigInfos{Name: class, ErrorCount: main.errors, Groups: main.groups, Configs: main.configs}
+}
+
+// checkGroup refuses a sink whose consumers would be members of the workers' own group.
+func (r *run) checkGroup(found *values) {
+	group := r.Worker.GroupID
+	if r.Worker.Mode != settings.Distributed {
+		return
+	}
+	const override = settings.ConsumerOverride + "group.id"
+	if id, given := r.props[override]; given {
+		found.show(override, id) // the JVM lists it among the connector's keys in any case
+		if id == group {
+			found.fail(override, fmt.Sprintf("Consumer group %s conflicts with Connect worker group %s", id, group))
+		}
+	} else if name := r.props["name"]; settings.SinkGroup(name) == group {
+		found.fail("name", fmt.Sprintf("Consumer group for sink connector named %s conflicts with Connect worker group %s", name, group))
+	}
+}
+
+// overrides checks client settings against the worker's policy and their types. Which
+// values are allowed is left to the client, as in the JVM.
+func (r *run) overrides(prefix string, client *config.Def) part {
+	refused := r.Worker.Policy.RefusedOverrides(prefix, r.props)
+	var names []string // in the order in which the JVM comes by them, through two hash maps
+	for _, k := range config.HashOrder(slices.Sorted(maps.Keys(r.props))) {
+		if name, ok := strings.CutPrefix(k, prefix); ok {
+			names = append(names, name)
+		}
+	}
+	var p part
+	for _, name := range config.HashOrder(names) {
+		v := config.Value{Name: prefix + name, Value: r.props[prefix+name], Visible: true}
+		k := client.Key(name)
+		if k != nil {
+			parsed, err := client.ParseValue(name, r.props[prefix+name], k.Type)
+			v.Value = parsed
+			if err != nil {
+				v.Errors = append(v.Errors, err.Error())
+			}
+		}
+		if msg := refused[prefix+name]; msg != "" {
+			v.Errors = append(v.Errors, msg)
+		}
+		p.addEmbedded(k, prefix, v)
+	}
+	return p
+}
+
+// converter checks the keys below a converter that the connector names itself; the
+// worker's was checked when the worker started.
+func (r *run) converter(key string, found *values) part {
+	var p part
+	name, versionKey := r.props[key], key+".plugin.version"
+	if _, given := r.props[key]; !given || failed(found, key) || failed(found, versionKey) {
+		return p
+	}
+	def, err := r.converterDef(key, name)
+	if err != nil {
+		found.fail(key, err.Error())
+		found.fail(versionKey, err.Error())
+		return p
+	}
+	own := map[string]string{}
+	for k, v := range r.props {
+		if option, ok := strings.CutPrefix(k, key+"."); ok {
+			own[option] = v
+		}
+	}
+	if own[convert.TypeKey] == "" {
+		own[convert.TypeKey] = strings.TrimSuffix(key, ".converter")
+	}
+	byName := map[string]config.Value{}
+	var order []string
+	for _, v := range def.Validate(own) {
+		byName[v.Name] = v
+		order = append(order, v.Name)
+	}
+	for _, option := range config.HashOrder(order) { // the JVM lists a HashMap
+		v := byName[option]
+		v.Name = key + "." + option
+		p.addEmbedded(def.Key(option), key+".", v)
+	}
+	return p
+}
+
+func failed(found *values, key string) bool {
+	v := found.byKey[key]
+	return v != nil && len(v.Errors) > 0
+}
+
+// converterDef returns the keys of a converter in the version that the connector wants.
+func (r *run) converterDef(key, name string) (*config.Def, error) {
+	version := r.props[key+".plugin.version"]
+	if key == "header.converter" {
+		p, err := r.Plugins.HeaderConverter(name)
+		if err != nil {
+			return nil, err
+		}
+		return p.New().ConfigDef(), p.CheckVersion(version)
+	}
+	p, err := r.Plugins.Converter(name)
+	if err != nil {
+		return nil, err
+	}
+	return p.New().ConfigDef(), p.CheckVersion(version)
+}

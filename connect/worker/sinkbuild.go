@@ -1,0 +1,180 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/config/javaregex"
+	"github.com/penstock-io/penstock/connect/convert"
+	"github.com/penstock-io/penstock/connect/settings"
+	"github.com/penstock-io/penstock/connect/tolerance"
+	"github.com/penstock-io/penstock/internal/kafka"
+	"github.com/penstock-io/penstock/storage"
+)
+
+// sinkTask makes a task of its connector's and its own raw config. Nothing is opened:
+// the task connects in its own goroutine.
+func (w *Worker) sinkTask(id connect.TaskID, connectorConfig, taskConfig map[string]string, target connect.TargetState) (*sinkTask, error) {
+	connectorProps, err := w.Resolve(connectorConfig)
+	if err != nil {
+		return nil, err
+	}
+	taskProps, err := w.Resolve(taskConfig)
+	if err != nil {
+		return nil, err
+	}
+	log := w.Log.Named("task").With(zap.String("connector", id.Connector), zap.Int("task", id.Task))
+	s, err := settings.ParseSink(connectorProps, func(_, msg string) { log.Warn(msg) })
+	if err != nil {
+		return nil, err
+	}
+	p, err := w.Plugins.SinkConnector(s.Class)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.CheckVersion(s.Version); err != nil {
+		return nil, fmt.Errorf("Failed to instantiate class for connector %s: %w", id.Connector, err) //nolint:revive,staticcheck // the JVM's wording
+	}
+	newConsumer, err := w.consumerOf(id, s, connectorProps, log)
+	if err != nil {
+		return nil, err
+	}
+	converters, err := w.sinkConverter(s)
+	if err != nil {
+		return nil, err
+	}
+	factory := p.New()
+	sink := factory.NewTask()
+	t := &sinkTask{
+		task: newTask(id, sink.Version(), target, w.Statuses, log), sink: sink, props: taskProps, taskClass: factory.TaskClass(),
+		newConsumer: newConsumer, convert: converters,
+		operator: tolerance.New(id, tolerance.Config{
+			All: s.Errors.TolerateAll, RetryTimeout: s.Errors.RetryTimeout, RetryDelayMax: s.Errors.RetryDelayMax,
+			Log: s.Errors.Log, LogMessages: s.Errors.LogMessages,
+		}, log),
+		flushInterval: w.Settings.OffsetFlushInterval, flushTimeout: w.Settings.OffsetFlushTimeout, now: time.Now,
+	}
+	if w.Settings.TopicTracking {
+		t.topics = &usedTopics{store: w.Statuses.Store, id: id, now: time.Now}
+	}
+	return t, nil
+}
+
+// consumerOf returns what makes the consumer of a sink task.
+func (w *Worker) consumerOf(id connect.TaskID, s *settings.Connector, connectorProps map[string]string, log *zap.Logger) (
+	func(ctx context.Context, l kafka.RebalanceListener) (consumer, error), error) {
+	props, err := w.Settings.SinkConsumer(id, connectorProps)
+	if err != nil {
+		return nil, err
+	}
+	sub := kafka.Subscription{Topics: s.Topics}
+	if len(s.Topics) == 0 {
+		pattern, err := javaregex.Compile(s.TopicsRegex)
+		if err != nil {
+			return nil, err // checked by the definition already
+		}
+		sub.Match = pattern.MatchFull
+	}
+	return func(ctx context.Context, l kafka.RebalanceListener) (consumer, error) {
+		c, err := kafka.NewGroupConsumer(ctx, props, sub, l, log.Named("consumer"))
+		if err != nil {
+			return nil, err // not a nil *GroupConsumer in an interface
+		}
+		return c, nil
+	}, nil
+}
+
+// sinkConverter makes and configures the three converters of a task.
+func (w *Worker) sinkConverter(s *settings.Connector) (_ *sinkConverter, err error) {
+	c := &sinkConverter{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.closeMade())
+		}
+	}()
+	if c.key, c.keyClass, err = w.recordConverter(s, "key.converter", true); err != nil {
+		return nil, err
+	}
+	if c.value, c.valueClass, err = w.recordConverter(s, "value.converter", false); err != nil {
+		return nil, err
+	}
+	named := s.Converter(w.Settings, "header.converter")
+	p, err := w.Plugins.HeaderConverter(named.Class)
+	if err != nil {
+		return nil, converterError("header.converter", named.Class, err)
+	}
+	if err := p.CheckVersion(named.Version); err != nil {
+		return nil, converterError("header.converter", named.Class, err)
+	}
+	header := p.New()
+	if err := header.ConfigureHeader(convert.WithHeaderType(named.Props)); err != nil {
+		return nil, converterError("header.converter", named.Class, err)
+	}
+	c.header, c.headerClass = header, p.Class
+	return c, nil
+}
+
+func (w *Worker) recordConverter(s *settings.Connector, key string, isKey bool) (convert.Converter, string, error) {
+	named := s.Converter(w.Settings, key)
+	p, err := w.Plugins.Converter(named.Class)
+	if err != nil {
+		return nil, "", converterError(key, named.Class, err)
+	}
+	if err := p.CheckVersion(named.Version); err != nil {
+		return nil, "", converterError(key, named.Class, err)
+	}
+	c := p.New()
+	if err := c.Configure(convert.WithType(named.Props, isKey), isKey); err != nil {
+		return nil, "", converterError(key, named.Class, err)
+	}
+	return c, p.Class, nil
+}
+
+func converterError(key, class string, err error) error {
+	return &connect.Error{Msg: fmt.Sprintf("could not set up %s with class %s", key, class), Err: err}
+}
+
+// closeMade closes the converters that were made before another one failed.
+func (c *sinkConverter) closeMade() error {
+	var problems []error
+	if c.key != nil {
+		problems = append(problems, c.key.Close())
+	}
+	if c.value != nil {
+		problems = append(problems, c.value.Close())
+	}
+	return errors.Join(problems...)
+}
+
+// usedTopics records in the status topic which topics a connector reads (KIP-558). A
+// record is written only when the topic is not known yet, and looked for again after a
+// while, because a user may have reset the list. It belongs to the task's goroutine.
+type usedTopics struct {
+	store storage.StatusStore
+	id    connect.TaskID
+	now   func() time.Time
+
+	checked map[string]time.Time
+}
+
+// usedTopicsRecheck bounds how often the store is asked about one topic.
+const usedTopicsRecheck = time.Second
+
+func (u *usedTopics) track(topic string) {
+	now := u.now()
+	if last, ok := u.checked[topic]; ok && now.Sub(last) < usedTopicsRecheck {
+		return
+	}
+	if u.checked == nil {
+		u.checked = map[string]time.Time{}
+	}
+	u.checked[topic] = now
+	if _, known := u.store.Topic(u.id.Connector, topic); !known {
+		u.store.PutTopic(storage.TopicStatus{Topic: topic, Connector: u.id.Connector, Task: u.id.Task, Discovered: now.UnixMilli()})
+	}
+}

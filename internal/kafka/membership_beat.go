@@ -1,0 +1,185 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/IBM/sarama"
+	"go.uber.org/zap"
+)
+
+// heartbeat keeps the session alive until ctx ends, whatever the handler does
+// meanwhile, and leaves the group when it was asked to (Java: HeartbeatThread).
+func (m *Membership) heartbeat(ctx context.Context) {
+	for ctx.Err() == nil {
+		t := time.NewTimer(m.untilBeat(time.Now()))
+		select {
+		case <-m.beat:
+		case <-t.C:
+		case <-ctx.Done():
+		}
+		t.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+		m.tick(ctx, time.Now())
+	}
+}
+
+// untilBeat returns when tick has something to do.
+func (m *Membership) untilBeat(now time.Time) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	wait := idleWait
+	switch {
+	case m.leaveReason != "":
+		return 0
+	case m.coord == nil && m.handlerSince.IsZero(): // Run's goroutine looks for it
+	case m.state == stateStable || m.state == stateSyncing:
+		wait = m.nextBeat.Sub(now)
+	}
+	if m.watchesHandlerLocked() {
+		wait = min(wait, m.handlerSince.Add(m.cfg.RebalanceTimeout).Sub(now))
+	}
+	return max(wait, 0)
+}
+
+func (m *Membership) watchesHandlerLocked() bool {
+	return !m.polled && !m.handlerSince.IsZero() && m.current.MemberID != ""
+}
+
+// tick does what is due.
+func (m *Membership) tick(ctx context.Context, now time.Time) {
+	m.mu.Lock()
+	if m.watchesHandlerLocked() && now.Sub(m.handlerSince) >= m.cfg.RebalanceTimeout {
+		m.log.Warn("worker poll timeout has expired: giving things up or starting them took longer than rebalance.timeout.ms. Leaving the group",
+			zap.Duration("rebalance.timeout.ms", m.cfg.RebalanceTimeout))
+		m.leaveReason = "worker poll timeout has expired."
+	}
+	reason, coord, gen := m.leaveReason, m.coord, m.current
+	beating := (m.state == stateStable || m.state == stateSyncing) && !now.Before(m.nextBeat)
+	alone := m.handlerSince.IsZero()
+	m.mu.Unlock()
+	switch {
+	case reason != "":
+		m.leave(ctx, reason)
+		m.leaveDone(reason)
+	case !beating:
+	case coord != nil:
+		m.sendHeartbeat(ctx, coord, gen)
+	case !alone:
+		bounded, cancel := context.WithTimeout(ctx, m.cfg.SessionTimeout)
+		defer cancel()
+		if _, err := m.coordinator(bounded); err != nil {
+			m.beatLater()
+		}
+	}
+}
+
+func (m *Membership) leaveDone(reason string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.leaveReason == reason {
+		m.leaveReason = ""
+	}
+	signal(m.wake)
+}
+
+// beatLater puts the next heartbeat off after a failure.
+func (m *Membership) beatLater() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.nextBeat = time.Now().Add(backoff(m.cfg.RetryBackoff, m.settings.retryBackoffMax, m.beatFailures))
+	m.beatFailures++
+}
+
+// errSession is the cause of a heartbeat that is given up.
+var errSession = errors.New("session timed out without receiving a heartbeat response")
+
+func (m *Membership) sendHeartbeat(ctx context.Context, coord *node, gen Generation) {
+	deadline := m.sessionEnd()
+	bounded, cancel := context.WithDeadlineCause(ctx, deadline, errSession)
+	defer cancel()
+	resp, err := ask(bounded, coord, func(b *sarama.Broker) (*sarama.HeartbeatResponse, error) {
+		return b.Heartbeat(&sarama.HeartbeatRequest{
+			Version: 4, GroupId: m.cfg.GroupID, GenerationId: gen.ID, MemberId: gen.MemberID, GroupInstanceId: m.instanceID,
+		})
+	})
+	switch {
+	case ctx.Err() != nil:
+	case err == nil:
+		m.heartbeatAnswered(coord, gen, brokerError(resp.Err, ""))
+	case final(err):
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.failLocked(m.refusal("heartbeat to group", err))
+	default:
+		m.coordinatorUnknown(coord, err)
+		m.beatLater()
+	}
+}
+
+// sessionEnd returns when the coordinator counts as gone. One that was just found
+// gets a whole session to answer.
+func (m *Membership) sessionEnd() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	from := m.lastAnswer
+	if m.coordFound.After(from) {
+		from = m.coordFound
+	}
+	return from.Add(m.cfg.SessionTimeout)
+}
+
+// heartbeatAnswered handles an answer; err is nil or a *BrokerError
+// (Java: HeartbeatResponseHandler).
+func (m *Membership) heartbeatAnswered(coord *node, sent Generation, err error) {
+	code := codeOf(err)
+	switch code { //nolint:exhaustive // see the default below
+	case sarama.ErrConsumerCoordinatorNotAvailable, sarama.ErrNotCoordinatorForConsumer:
+		m.coordinatorUnknown(coord, err)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.nextBeat = time.Now().Add(m.cfg.HeartbeatInterval)
+	m.beatFailures = 0
+	unchanged := m.current.ID == sent.ID && m.current.MemberID == sent.MemberID && m.state != stateJoining
+	switch code { //nolint:exhaustive // the rest passes, or is fatal
+	case sarama.ErrNoError:
+		m.lastAnswer = time.Now()
+	case sarama.ErrRebalanceInProgress:
+		m.lastAnswer = time.Now() // it counts as a sign of life on both sides
+		if unchanged && m.state == stateStable && !m.rebalancing {
+			m.rejoinLocked("group is already rebalancing")
+		}
+	case sarama.ErrIllegalGeneration:
+		if unchanged {
+			m.resetLocked(false, "encountered ILLEGAL_GENERATION from HEARTBEAT response")
+		}
+	case sarama.ErrUnknownMemberId:
+		if unchanged {
+			m.resetLocked(true, "encountered UNKNOWN_MEMBER_ID from HEARTBEAT response")
+		}
+	case sarama.ErrFencedInstancedId, sarama.ErrGroupAuthorizationFailed:
+		if unchanged {
+			m.failLocked(m.refusal("heartbeat to group", err))
+		}
+	default:
+		m.log.Info("heartbeat failed, trying again", zap.Error(err))
+		m.nextBeat = time.Now().Add(m.cfg.RetryBackoff)
+	}
+}
+
+// codeOf returns the code of a *BrokerError, ErrNoError for nil and ErrUnknown for others.
+func codeOf(err error) sarama.KError {
+	var broker *BrokerError
+	switch {
+	case err == nil:
+		return sarama.ErrNoError
+	case errors.As(err, &broker):
+		return sarama.KError(broker.Code)
+	}
+	return sarama.ErrUnknown
+}

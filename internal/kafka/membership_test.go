@@ -1,0 +1,680 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/penstock-io/penstock/internal/kafkatest"
+)
+
+// prepared is a call of JoinPrepare.
+type prepared struct {
+	last Generation
+	lost bool
+}
+
+// joinedCall is a call of Joined.
+type joinedCall struct {
+	gen        Generation
+	assignment string
+}
+
+// member is a Membership with a handler that writes down what it is told, and, as
+// the leader, gives every member its own id.
+type member struct {
+	*Membership
+	stop func() // ends Run and waits
+	done chan error
+
+	mu        sync.Mutex
+	prepares  []prepared
+	joins     []joinedCall
+	led       []int // sizes of the group when leading
+	lostCoord int
+	onPrepare func(ctx context.Context, lost bool) error
+	onJoined  func(ctx context.Context, gen Generation) error
+}
+
+func (h *member) Protocols(context.Context) ([]GroupProtocol, error) {
+	return []GroupProtocol{{"second", []byte("b")}, {"first", []byte("a")}}, nil
+}
+
+func (h *member) JoinPrepare(ctx context.Context, last Generation, lost bool) error {
+	h.mu.Lock()
+	h.prepares = append(h.prepares, prepared{last, lost})
+	fn := h.onPrepare
+	h.mu.Unlock()
+	if fn != nil {
+		return fn(ctx, lost)
+	}
+	return nil
+}
+
+func (h *member) Assign(_ context.Context, gen Generation, members []GroupMember) (map[string][]byte, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.led = append(h.led, len(members))
+	out := map[string][]byte{}
+	for _, m := range members {
+		out[m.ID] = []byte(m.ID + " " + string(m.Metadata) + " " + gen.Protocol)
+	}
+	return out, nil
+}
+
+func (h *member) Joined(ctx context.Context, gen Generation, assignment []byte) error {
+	h.mu.Lock()
+	h.joins = append(h.joins, joinedCall{gen, string(assignment)})
+	fn := h.onJoined
+	h.mu.Unlock()
+	if fn != nil {
+		return fn(ctx, gen)
+	}
+	return nil
+}
+
+func (h *member) CoordinatorLost(context.Context) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lostCoord++
+}
+
+func (h *member) joinCount() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.joins)
+}
+
+func (h *member) lastJoin() joinedCall {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.joins) == 0 {
+		return joinedCall{}
+	}
+	return h.joins[len(h.joins)-1]
+}
+
+func (h *member) lastPrepare() prepared {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.prepares[len(h.prepares)-1]
+}
+
+func (h *member) set(fn func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	fn()
+}
+
+func memberConfig() MembershipConfig {
+	return MembershipConfig{
+		GroupID: "g", ProtocolType: "connect", SessionTimeout: 2 * time.Second,
+		RebalanceTimeout: 5 * time.Second, HeartbeatInterval: 20 * time.Millisecond,
+	}
+}
+
+func groupCluster(t testing.TB, opts ...kfake.Opt) *kafkatest.Cluster {
+	return kafkatest.New(t, append([]kfake.Opt{kfake.GroupMinSessionTimeout(100 * time.Millisecond)}, opts...)...)
+}
+
+// startMember runs a membership until its stop or the end of the test.
+func startMember(t testing.TB, c *kafkatest.Cluster, cfg MembershipConfig, tune func(*member), props ...string) *member {
+	t.Helper()
+	h := &member{done: make(chan error, 1)}
+	m, err := NewMembership(t.Context(), c.Props(props...), cfg, h, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Membership = m
+	if tune != nil {
+		tune(h)
+	}
+	h.stop = background(t, func(ctx context.Context) { h.done <- m.Run(ctx) })
+	return h
+}
+
+func (h *member) awaitJoins(t testing.TB, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("join %d", n), func() bool { return h.joinCount() >= n })
+}
+
+func TestMembershipOfOne(t *testing.T) {
+	c := groupCluster(t)
+	var requests []kmsg.Request
+	var mu sync.Mutex
+	c.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup, kmsg.LeaveGroup}, Observe: true, Count: -1,
+		When: func(r kmsg.Request) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			requests = append(requests, r)
+			return true
+		},
+	})
+	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
+	m := startMember(t, c, memberConfig(), nil)
+	m.awaitJoins(t, 1)
+	c.Await(beats, 3)
+
+	gen := m.Generation()
+	join := m.lastJoin()
+	if gen == (Generation{}) || gen != join.gen || gen.LeaderID != gen.MemberID || gen.Protocol != "second" {
+		t.Errorf("generation %+v, told %+v", gen, join.gen)
+	}
+	if want := gen.MemberID + " b second"; join.assignment != want {
+		t.Errorf("assignment %q, want %q", join.assignment, want)
+	}
+	if p := m.lastPrepare(); p != (prepared{}) {
+		t.Errorf("first JoinPrepare got %+v", p)
+	}
+	m.stop()
+	if err := <-m.done; err != nil {
+		t.Error(err)
+	}
+	if info := c.GroupInfo("g"); len(info.Members) != 0 {
+		t.Errorf("the member did not leave: %+v", info.Members)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if j, ok := requests[0].(*kmsg.JoinGroupRequest); !ok || j.Version != 8 || j.SessionTimeoutMillis != 2000 || j.RebalanceTimeoutMillis != 5000 || j.ProtocolType != "connect" {
+		t.Errorf("first request %+v", requests[0])
+	}
+	leave, ok := requests[len(requests)-1].(*kmsg.LeaveGroupRequest)
+	if !ok || len(leave.Members) != 1 || leave.Members[0].MemberID != gen.MemberID || *leave.Members[0].Reason != "the consumer is being closed" {
+		t.Errorf("last request %+v", requests[len(requests)-1])
+	}
+}
+
+func TestMembershipOfThree(t *testing.T) {
+	c := groupCluster(t)
+	members := []*member{}
+	for i := range 3 {
+		members = append(members, startMember(t, c, memberConfig(), nil, "client.id", fmt.Sprint("m", i)))
+	}
+	stable := func(n int, of []*member) func() bool {
+		return func() bool {
+			gen := of[0].Generation()
+			if gen == (Generation{}) {
+				return false
+			}
+			leaders := 0
+			for _, m := range of {
+				g := m.Generation()
+				if g.ID != gen.ID || g.LeaderID != gen.LeaderID || m.lastJoin().gen != g || !strings.HasPrefix(m.lastJoin().assignment, g.MemberID) {
+					return false
+				}
+				if g.LeaderID == g.MemberID {
+					leaders++
+					m.mu.Lock()
+					leads := m.led[len(m.led)-1] == n
+					m.mu.Unlock()
+					if !leads {
+						return false
+					}
+				}
+			}
+			return leaders == 1
+		}
+	}
+	eventually(t, "a group of three", stable(3, members))
+	before := members[0].Generation()
+	// Followers leave: kfake names two leaders when the leader does.
+	slices.SortFunc(members, func(a, b *member) int {
+		return btoi(b.Generation().MemberID == before.LeaderID) - btoi(a.Generation().MemberID == before.LeaderID)
+	})
+	members[2].stop()
+	eventually(t, "a group of two", stable(2, members[:2]))
+	if p := members[0].lastPrepare(); p.lost || p.last.ID < before.ID || p.last.MemberID != before.LeaderID {
+		t.Errorf("prepared with %+v, was %+v", p, before)
+	}
+	members[0].Rejoin("because") // of the leader: brokers answer followers from memory
+	eventually(t, "another generation", func() bool {
+		return stable(2, members[:2])() && members[0].Generation().ID >= before.ID+2
+	})
+	members[0].stop()
+	eventually(t, "the leader's follower alone", stable(1, members[1:2]))
+}
+
+func TestMembershipJoinErrors(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup, kmsg.FindCoordinator} {
+		for _, code := range []*kerr.Error{
+			kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable, kerr.NotCoordinator,
+			kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.RebalanceInProgress,
+		} {
+			if key == kmsg.FindCoordinator && code != kerr.CoordinatorLoadInProgress && code != kerr.CoordinatorNotAvailable {
+				continue
+			}
+			t.Run(key.Name()+"/"+code.Message, func(t *testing.T) {
+				t.Parallel()
+				c := groupCluster(t)
+				fault := c.FailOnce(key, code)
+				m := startMember(t, c, memberConfig(), nil)
+				m.awaitJoins(t, 1)
+				c.Await(fault, 1)
+				if p := m.lastPrepare(); p.lost {
+					t.Error("lost what it never had")
+				}
+			})
+		}
+	}
+}
+
+func TestMembershipFatalErrors(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.FindCoordinator} {
+		for _, code := range []*kerr.Error{
+			kerr.GroupAuthorizationFailed, kerr.FencedInstanceID, kerr.InconsistentGroupProtocol,
+			kerr.InvalidSessionTimeout, kerr.GroupMaxSizeReached,
+		} {
+			ends := code == kerr.GroupAuthorizationFailed || code == kerr.FencedInstanceID && key != kmsg.FindCoordinator || key == kmsg.JoinGroup
+			if !ends {
+				continue
+			}
+			t.Run(key.Name()+"/"+code.Message, func(t *testing.T) {
+				t.Parallel()
+				c := groupCluster(t)
+				c.FailOnce(key, code)
+				m := startMember(t, c, memberConfig(), nil)
+				err := receive(t, "the end of Run", m.done)
+				var broker *BrokerError
+				if !errors.As(err, &broker) || broker.Code != code.Code || !strings.Contains(err.Error(), " g: ") {
+					t.Errorf("Run returned %v", err)
+				}
+				if (code == kerr.GroupAuthorizationFailed) != errors.Is(err, ErrAuthorization) {
+					t.Errorf("kind of %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestMembershipHeartbeatErrors(t *testing.T) {
+	for _, test := range []struct {
+		code               *kerr.Error
+		rejoins, lost, new bool
+	}{
+		{kerr.RebalanceInProgress, true, false, false},
+		{kerr.IllegalGeneration, true, true, false},
+		{kerr.UnknownMemberID, true, true, true},
+		{kerr.NotCoordinator, false, false, false},
+		{kerr.CoordinatorNotAvailable, false, false, false},
+		{kerr.CoordinatorLoadInProgress, false, false, false},
+	} {
+		t.Run(test.code.Message, func(t *testing.T) {
+			t.Parallel()
+			c := groupCluster(t)
+			m := startMember(t, c, memberConfig(), nil)
+			m.awaitJoins(t, 1)
+			before := m.Generation()
+			fault := c.FailOnce(kmsg.Heartbeat, test.code)
+			c.Await(fault, 1)
+			if !test.rejoins {
+				beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
+				c.Await(beats, 3)
+				if m.joinCount() != 1 || m.Generation() != before {
+					t.Errorf("generation %+v after %+v", m.Generation(), before)
+				}
+				return
+			}
+			m.awaitJoins(t, 2)
+			p := m.lastPrepare()
+			if p.lost != test.lost || test.lost == (p.last == before) {
+				t.Errorf("prepared with %+v", p)
+			}
+			if got := m.lastJoin().gen; (got.MemberID != before.MemberID) != test.new {
+				t.Errorf("member id %s, was %s", got.MemberID, before.MemberID)
+			}
+		})
+	}
+}
+
+// kill ends a member as kill -9 does: it says nothing to anybody.
+func (h *member) kill(t testing.TB) {
+	h.cluster.close()
+	if err := receive(t, "the end of the killed member", h.done); !errors.Is(err, ErrClosed) {
+		t.Errorf("killed member: %v", err)
+	}
+}
+
+func TestMembershipEvictsItsGhost(t *testing.T) {
+	c := groupCluster(t)
+	cfg := memberConfig()
+	cfg.SessionTimeout, cfg.RebalanceTimeout = 5*time.Minute, 5*time.Minute
+	cfg.EvictOwnClientID = true
+	ghost := startMember(t, c, cfg, nil, "client.id", "w1")
+	ghost.awaitJoins(t, 1)
+	other := startMember(t, c, cfg, nil, "client.id", "w2")
+	eventually(t, "a group of two", func() bool {
+		return ghost.Generation() != Generation{} && ghost.Generation().ID == other.Generation().ID
+	})
+	ghost.kill(t)
+
+	leaves := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.LeaveGroup}, Observe: true, Count: -1})
+	again := startMember(t, c, cfg, nil, "client.id", "w1")
+	eventually(t, "the group without its ghost", func() bool {
+		return again.Generation() != Generation{} && again.Generation().ID == other.Generation().ID
+	})
+	if leaves.Hits() != 1 {
+		t.Errorf("%d members were removed", leaves.Hits())
+	}
+	info := c.GroupInfo("g")
+	if len(info.Members) != 2 || slices.ContainsFunc(info.Members, func(m kfake.GroupMember) bool { return m.MemberID == ghost.lastJoin().gen.MemberID }) {
+		t.Errorf("members %+v", info.Members)
+	}
+}
+
+func TestMembershipJoinsWithoutEviction(t *testing.T) {
+	for name, prepare := range map[string]func(c *kafkatest.Cluster, cfg *MembershipConfig){
+		"not allowed to describe": func(c *kafkatest.Cluster, _ *MembershipConfig) {
+			c.FailOnce(kmsg.DescribeGroups, kerr.GroupAuthorizationFailed)
+		},
+		"not allowed to remove": func(c *kafkatest.Cluster, _ *MembershipConfig) {
+			c.FailOnce(kmsg.LeaveGroup, kerr.GroupAuthorizationFailed)
+		},
+		"off": func(_ *kafkatest.Cluster, cfg *MembershipConfig) { cfg.EvictOwnClientID = false },
+		"another client.id": func(_ *kafkatest.Cluster, cfg *MembershipConfig) {
+			cfg.GroupID = "g" // the ghost has the client.id "test"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := groupCluster(t)
+			cfg := memberConfig()
+			cfg.SessionTimeout = 300 * time.Millisecond // of the ghost, too
+			cfg.EvictOwnClientID = true
+			ghost := startMember(t, c, cfg, nil, "client.id", "test")
+			ghost.awaitJoins(t, 1)
+			id := ghost.Generation().MemberID
+			ghost.kill(t)
+			gone := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.LeaveGroup}, Resource: id, Observe: true, Count: -1})
+			prepare(c, &cfg)
+			client := "test"
+			if name == "another client.id" {
+				client = "other"
+			}
+			m := startMember(t, c, cfg, nil, "client.id", client)
+			m.awaitJoins(t, 1)
+			if name != "not allowed to remove" && gone.Hits() != 0 {
+				t.Error("the ghost was removed")
+			}
+		})
+	}
+}
+
+func TestMembershipFollowsTheCoordinator(t *testing.T) {
+	c := groupCluster(t)
+	m := startMember(t, c, memberConfig(), nil)
+	m.awaitJoins(t, 1)
+	gen := m.Generation()
+	was := c.CoordinatorFor("g")
+	for c.CoordinatorFor("g") == was {
+		c.RehashCoordinators()
+	}
+	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Nodes: []int32{c.CoordinatorFor("g")}, Observe: true, Count: -1})
+	c.Await(beats, 3)
+	if m.joinCount() != 1 || m.Generation() != gen {
+		t.Errorf("%d joins, generation %+v, was %+v", m.joinCount(), m.Generation(), gen)
+	}
+}
+
+func TestMembershipSurvivesAHungHeartbeat(t *testing.T) {
+	c := groupCluster(t)
+	cfg := memberConfig()
+	cfg.SessionTimeout = 500 * time.Millisecond
+	m := startMember(t, c, cfg, nil)
+	m.awaitJoins(t, 1)
+	hung := make(chan struct{})
+	c.ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
+		close(hung)
+		return nil, nil, true // no answer, ever
+	})
+	<-hung
+	found := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Observe: true, Count: -1})
+	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
+	c.Await(found, 1)
+	c.Await(beats, 2)
+}
+
+// TestMembershipWaitsLongForJoin: the read time-out of JoinGroup is beyond the
+// rebalance timeout, whatever request.timeout.ms is.
+func TestMembershipWaitsLongForJoin(t *testing.T) {
+	c := groupCluster(t)
+	var free sync.WaitGroup
+	free.Add(1)
+	slow := startMember(t, c, memberConfig(), func(h *member) {
+		h.onPrepare = func(context.Context, bool) error {
+			if h.joinCount() > 0 {
+				free.Wait()
+			}
+			return nil
+		}
+	}, "client.id", "slow")
+	slow.awaitJoins(t, 1)
+	joins := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Observe: true, Count: -1})
+	m := startMember(t, c, memberConfig(), nil, "request.timeout.ms", "100")
+	c.Await(joins, 2) // the second one waits for the slow member
+	select {
+	case <-time.After(400 * time.Millisecond):
+	case err := <-m.done:
+		t.Fatal(err)
+	}
+	if joins.Hits() != 2 {
+		t.Errorf("%d JoinGroup requests: one was given up", joins.Hits())
+	}
+	free.Done()
+	m.awaitJoins(t, 1)
+	slow.awaitJoins(t, 2)
+}
+
+func TestMembershipRejoinsAfterALostConnection(t *testing.T) {
+	c := groupCluster(t)
+	var free sync.WaitGroup
+	free.Add(1)
+	slow := startMember(t, c, memberConfig(), func(h *member) {
+		h.onPrepare = func(context.Context, bool) error {
+			if h.joinCount() > 0 {
+				free.Wait()
+			}
+			return nil
+		}
+	}, "client.id", "slow")
+	slow.awaitJoins(t, 1)
+	joins := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Observe: true, Count: -1})
+	m := startMember(t, c, memberConfig(), nil)
+	c.Await(joins, 2)
+	c.Cut(c.CoordinatorFor("g"))
+	c.Await(joins, 3)
+	free.Done()
+	m.awaitJoins(t, 1)
+}
+
+func TestMembershipLosesTheCoordinator(t *testing.T) {
+	c := groupCluster(t)
+	cfg := memberConfig()
+	cfg.SessionTimeout = 300 * time.Millisecond
+	m := startMember(t, c, cfg, nil)
+	m.awaitJoins(t, 1)
+	for id := range int32(3) {
+		c.Down(id)
+	}
+	lost := func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.lostCoord == 1
+	}
+	eventually(t, "CoordinatorLost", lost)
+	if m.Generation() != (Generation{}) {
+		t.Error("there is a generation without a coordinator")
+	}
+	for id := range int32(3) {
+		c.Up(id)
+	}
+	m.awaitJoins(t, 2)
+	if p := m.lastPrepare(); !p.lost {
+		t.Errorf("prepared with %+v", p)
+	}
+	if !lost() {
+		t.Error("told more than once")
+	}
+}
+
+func TestMembershipKeepsAShortOutageToItself(t *testing.T) {
+	c := groupCluster(t)
+	cfg := memberConfig()
+	cfg.SessionTimeout = 30 * time.Second
+	m := startMember(t, c, cfg, nil)
+	m.awaitJoins(t, 1)
+	for id := range int32(3) {
+		c.Down(id)
+	}
+	eventually(t, "the coordinator to be given up", func() bool { return m.knownCoordinator() == nil })
+	for id := range int32(3) {
+		c.Up(id)
+	}
+	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
+	c.Await(beats, 2)
+	if m.joinCount() != 1 || m.lostCoord != 0 {
+		t.Errorf("%d joins, told %d times", m.joinCount(), m.lostCoord)
+	}
+}
+
+func TestMembershipLeavesAndRejoins(t *testing.T) {
+	c := groupCluster(t)
+	m := startMember(t, c, memberConfig(), nil)
+	m.awaitJoins(t, 1)
+	before := m.Generation()
+	reasons := make(chan string, 1)
+	c.ControlKey(int16(kmsg.LeaveGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.DropControl()
+		reasons <- *r.(*kmsg.LeaveGroupRequest).Members[0].Reason
+		return nil, nil, false
+	})
+	start := time.Now()
+	m.LeaveAndRejoin("taking too long to read the log", 300*time.Millisecond)
+	if reason := receive(t, "LeaveGroup", reasons); reason != "taking too long to read the log" {
+		t.Errorf("reason %q", reason)
+	}
+	eventually(t, "no members", func() bool { return len(c.GroupInfo("g").Members) == 0 })
+	if m.Generation() != (Generation{}) {
+		t.Error("there is a generation after leaving")
+	}
+	m.awaitJoins(t, 2)
+	if d := time.Since(start); d < 300*time.Millisecond {
+		t.Errorf("rejoined after %s", d)
+	}
+	if p, gen := m.lastPrepare(), m.Generation(); !p.lost || gen.MemberID == before.MemberID {
+		t.Errorf("prepared with %+v, generation %+v", p, gen)
+	}
+}
+
+// TestMembershipWatchesTheHandler: heartbeats go on while the handler works, but not
+// beyond the rebalance timeout.
+func TestMembershipWatchesTheHandler(t *testing.T) {
+	c := groupCluster(t)
+	cfg := memberConfig()
+	cfg.SessionTimeout, cfg.RebalanceTimeout = 200*time.Millisecond, 800*time.Millisecond
+	reasons := make(chan string, 4)
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.LeaveGroup}, Observe: true, Count: -1, When: func(r kmsg.Request) bool {
+		reasons <- *r.(*kmsg.LeaveGroupRequest).Members[0].Reason
+		return true
+	}})
+	free := make(chan struct{})
+	m := startMember(t, c, cfg, func(h *member) {
+		h.onJoined = func(context.Context, Generation) error {
+			if h.joinCount() == 1 {
+				<-free
+			}
+			return nil
+		}
+	})
+	m.awaitJoins(t, 1)
+	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
+	c.Await(beats, 5)
+	if reason := receive(t, "LeaveGroup", reasons); reason != "worker poll timeout has expired." {
+		t.Errorf("reason %q", reason)
+	}
+	close(free)
+	m.awaitJoins(t, 2)
+	if p := m.lastPrepare(); !p.lost {
+		t.Errorf("prepared with %+v", p)
+	}
+}
+
+// TestMembershipIsLostDuringPrepare: JoinPrepare is called again, with lost.
+func TestMembershipIsLostDuringPrepare(t *testing.T) {
+	c := groupCluster(t)
+	m := startMember(t, c, memberConfig(), func(h *member) {
+		h.onPrepare = func(_ context.Context, lost bool) error {
+			if h.joinCount() == 1 && !lost {
+				h.mu.Lock()
+				m := h.Membership
+				h.mu.Unlock()
+				c.FailOnce(kmsg.Heartbeat, kerr.UnknownMemberID)
+				eventually(t, "the loss", m.wasLost)
+			}
+			return nil
+		}
+	})
+	m.awaitJoins(t, 1)
+	m.Rejoin("test")
+	m.awaitJoins(t, 2)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var lost []bool
+	for _, p := range m.prepares {
+		lost = append(lost, p.lost)
+	}
+	if !slices.Equal(lost, []bool{false, false, true}) {
+		t.Errorf("JoinPrepare was called with lost = %v", lost)
+	}
+}
+
+func TestMembershipRejoinDuringARebalanceIsNotForgotten(t *testing.T) {
+	c := groupCluster(t)
+	m := startMember(t, c, memberConfig(), func(h *member) {
+		h.onJoined = func(_ context.Context, _ Generation) error {
+			if h.joinCount() < 3 {
+				h.Rejoin("once more")
+			}
+			return nil
+		}
+	})
+	m.awaitJoins(t, 3)
+	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
+	c.Await(beats, 2)
+	if n := m.joinCount(); n != 3 {
+		t.Errorf("%d joins", n)
+	}
+}
+
+func TestMembershipEndsWithTheHandlersError(t *testing.T) {
+	c := groupCluster(t)
+	boom := errors.New("boom")
+	m := startMember(t, c, memberConfig(), func(h *member) {
+		h.onJoined = func(context.Context, Generation) error { return boom }
+	})
+	if err := receive(t, "the end of Run", m.done); !errors.Is(err, boom) {
+		t.Error(err)
+	}
+	if n := len(c.GroupInfo("g").Members); n != 0 {
+		t.Errorf("%d members stayed", n)
+	}
+}
+
+func TestMembershipChecksItsConfig(t *testing.T) {
+	cfg := MembershipConfig{SessionTimeout: time.Second, HeartbeatInterval: time.Second}
+	_, err := NewMembership(t.Context(), map[string]string{}, cfg, nil, testLog(t))
+	for _, want := range []string{"bootstrap.servers", "group.id", "Heartbeat must be set lower than the session timeout"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in: %v", want, err)
+		}
+	}
+}
