@@ -36,6 +36,7 @@ func (d *Def) ParseValue(name, text string, t Type) (any, error) {
 			return class, nil
 		}
 		return nil, Invalid(name, text, "Class "+text+" could not be found.")
+	default:
 	}
 	if v, ok := parseNumber(trimmed, t); ok {
 		return v, nil

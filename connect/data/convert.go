@@ -47,6 +47,7 @@ func ConvertTo(to, from *Schema, v any) (any, error) {
 		return float32(f), err
 	case Float64:
 		return AsFloat64(v, from)
+	default:
 	}
 	return convertToContainer(to, v)
 }
@@ -196,6 +197,7 @@ func convertToContainer(to *Schema, v any) (any, error) {
 		_, ok = v.(*Map)
 	case StructType:
 		_, ok = v.(*Struct)
+	default:
 	}
 	if !ok {
 		return nil, cannotConvert(v, to)

@@ -53,6 +53,7 @@ func describeSchema(s *Schema) any {
 		b += "(" + text(s.ValueSchema()) + ")"
 	case MapType:
 		b += "(" + text(s.KeySchema()) + "," + text(s.ValueSchema()) + ")"
+	default:
 	}
 	return b
 }

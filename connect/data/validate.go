@@ -60,6 +60,7 @@ func validate(s *Schema, v any, location string) error {
 			return nil
 		}
 		return validateMap(s, m, location)
+	default:
 	}
 	return nil
 }

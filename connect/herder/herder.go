@@ -45,6 +45,11 @@ type Member interface {
 	OwnerURL(id connect.TaskID) string
 }
 
+var (
+	_ Runtime = (*worker.Worker)(nil)
+	_ Member  = (*group.Member)(nil)
+)
+
 // LeaderClient sends task configs to the leader; package rest/client has one.
 type LeaderClient interface {
 	PutTaskConfigs(ctx context.Context, leaderURL, connector string, configs []map[string]string, key *storage.SessionKey) error

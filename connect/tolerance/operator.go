@@ -36,6 +36,7 @@ func (s Stage) configKey() string {
 		return "header.converter"
 	case Transformation:
 		return "transforms"
+	default:
 	}
 	return ""
 }

@@ -105,6 +105,7 @@ func javaError(pattern string, e *syntax.Error) error {
 		if i := strings.Index(pattern, e.Expr); i >= 0 {
 			return syntaxError(pattern, "Unknown inline modifier", i+2)
 		}
+	default:
 	}
 	return errors.New(e.Code.String() + ": " + e.Expr)
 }

@@ -118,6 +118,7 @@ func describeSchema(s *data.Schema) any {
 			fields = append(fields, map[string]any{"field": f.Name, "index": float64(f.Index), "schema": describeSchema(f.Schema)})
 		}
 		m["fields"] = fields
+	default:
 	}
 	return m
 }

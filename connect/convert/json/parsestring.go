@@ -171,7 +171,7 @@ func (p *treeParser) wide(in string, chars *int) []rune {
 // byte order mark or by where the zeros are.
 func toUTF8(b []byte) ([]byte, error) {
 	var order binary.ByteOrder
-	width := 1
+	var width int
 	at := func(i int) byte {
 		if i < len(b) {
 			return b[i]

@@ -85,6 +85,7 @@ func newPlan(s *data.Schema) *plan {
 			p.fields = append(p.fields, fieldPlan{[]byte(f.Name), newPlan(f.Schema)})
 			p.index[f.Name] = i
 		}
+	default:
 	}
 	return p
 }
@@ -235,6 +236,7 @@ func (d *planner) number(p *plan, i int) (any, int) {
 		return n, end
 	case opTimestamp:
 		return time.UnixMilli(n).UTC(), end
+	default:
 	}
 	if digits > 18 || n != int64(int32(n)) {
 		return nil, -1 // Date and Time want 32 bits

@@ -145,6 +145,7 @@ func (e *Encoder) appendSchema(dst []byte, s *data.Schema, field string, isField
 			}
 		}
 		dst = append(dst, ']')
+	default:
 	}
 	if err != nil {
 		return nil, err

@@ -98,6 +98,7 @@ func (n *node) int64() int64 {
 			return 0
 		}
 		return d.Int64()
+	default:
 	}
 	return 0
 }

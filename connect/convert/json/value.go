@@ -169,6 +169,7 @@ func (r *reader) schemaless(n *node) (any, error) {
 			m.Put(n.names[i], v)
 		}
 		return m, nil
+	default:
 	}
 	return nil, nil
 }
@@ -222,6 +223,7 @@ func toDecimal(s *data.Schema, n *node) (any, error) {
 			return nil, &connect.DataError{Msg: msg, Err: asConnect(err)}
 		}
 		return d, nil
+	default:
 	}
 	return nil, dataError("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", n.kind)
 }

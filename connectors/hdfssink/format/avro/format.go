@@ -74,7 +74,11 @@ func (f *Format) NewWriter(w io.Writer, schema *data.Schema) (format.RecordWrite
 	if err != nil {
 		return nil, err
 	}
-	return newWriter(f, w, schema, e)
+	out, err := newWriter(f, w, schema, e)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (f *Format) encoder(schema *data.Schema) (*convavro.Encoder, error) {

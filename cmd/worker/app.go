@@ -1,0 +1,323 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/config"
+	"github.com/penstock-io/penstock/connect/config/provider"
+	"github.com/penstock-io/penstock/connect/group"
+	"github.com/penstock-io/penstock/connect/herder"
+	"github.com/penstock-io/penstock/connect/plugin"
+	"github.com/penstock-io/penstock/connect/settings"
+	"github.com/penstock-io/penstock/connect/validate"
+	"github.com/penstock-io/penstock/connect/worker"
+	"github.com/penstock-io/penstock/internal/kafka"
+	"github.com/penstock-io/penstock/internal/logging"
+	"github.com/penstock-io/penstock/rest"
+	"github.com/penstock-io/penstock/rest/api"
+	"github.com/penstock-io/penstock/rest/client"
+	"github.com/penstock-io/penstock/storage"
+	"github.com/penstock-io/penstock/storage/kafkastore"
+	"github.com/penstock-io/penstock/storage/memstore"
+)
+
+// app is one worker with all its parts. Start order: Kafka, REST (which answers 404
+// until the end of the start), stores and group (the herder), REST resources. The end is
+// the reverse.
+type app struct {
+	settings   *settings.Worker
+	plugins    *plugin.Registry
+	providers  provider.Providers
+	connectors []connectorFile // of a standalone worker
+	log        *zap.Logger
+	levels     *logging.Levels
+	listening  chan string // gets the worker's URL once REST answers
+}
+
+// newApp checks the worker's properties; nothing is opened yet. All problems are
+// returned together.
+func newApp(mode settings.Mode, props map[string]string, log *zap.Logger, levels *logging.Levels) (*app, error) {
+	a := &app{log: log, levels: levels, listening: make(chan string, 1)}
+	var err error
+	if a.plugins, err = plugins(); err != nil {
+		return nil, err
+	}
+	builtin := provider.Builtin()
+	a.providers, err = provider.FromProps(props, func(class string) (provider.Provider, bool) {
+		for full, newProvider := range builtin {
+			if simple := full[strings.LastIndexByte(full, '.')+1:]; class == full || class == simple || class == strings.TrimSuffix(simple, "ConfigProvider") {
+				return newProvider(), true
+			}
+		}
+		return nil, false
+	})
+	if err != nil {
+		return nil, err
+	}
+	resolved, err := a.resolve(props)
+	if err != nil {
+		return nil, err
+	}
+	if a.settings, err = settings.ParseWorker(resolved, mode); err != nil {
+		return nil, err
+	}
+	return a, errors.Join(a.unsupported()...)
+}
+
+// unsupported refuses what would be unsafe or lossy to ignore.
+func (a *app) unsupported() (problems []error) {
+	refuse := func(key, why string) { problems = append(problems, &config.Error{Key: key, Msg: why}) }
+	s := a.settings
+	for _, l := range append(s.REST.Listeners, s.REST.AdminListeners...) {
+		if l.Scheme == "https" {
+			refuse("listeners", fmt.Sprintf("Listener %s: HTTPS is not supported yet. Use http:// and a proxy that ends TLS.", l))
+		}
+	}
+	if len(s.REST.Extensions) > 0 {
+		refuse("rest.extension.classes", "REST extensions are not supported yet, and without them the REST interface would be open. Remove rest.extension.classes only if that is what you want.")
+	}
+	if s.ExactlyOnceEnabled() || s.ExactlyOnce == "preparing" {
+		refuse("exactly.once.source.support", fmt.Sprintf("exactly.once.source.support=%s is not supported yet: there are no source connectors. Set it to disabled.", s.ExactlyOnce))
+	}
+	return problems
+}
+
+func (a *app) resolve(props map[string]string) (map[string]string, error) {
+	r, err := a.providers.Resolve(props)
+	return r.Props, err
+}
+
+// run works until ctx ends (nil) or something breaks.
+func (a *app) run(ctx context.Context) (err error) {
+	a.log.Info("Kafka version: " + kafkaVersion + " (Penstock " + version + ", commit " + commit + ")")
+	for _, w := range a.settings.Warnings() {
+		a.log.Warn(w)
+	}
+	for _, key := range a.settings.UnknownKeys() {
+		a.log.Warn("The configuration '" + key + "' was supplied but isn't a known config.")
+	}
+	defer func() { err = errors.Join(err, a.providers.Close()) }()
+	admin, err := kafka.NewClient(ctx, a.settings.SharedAdmin(), a.log.Named("kafka"))
+	if err != nil {
+		return startError(ctx, fmt.Errorf("connect to Kafka at %v (bootstrap.servers): %w", a.settings.BootstrapServers, err))
+	}
+	defer func() { err = errors.Join(err, admin.Close()) }()
+	cluster, err := admin.ClusterID(ctx)
+	if err != nil {
+		return startError(ctx, fmt.Errorf("ask Kafka for its cluster id: %w", err))
+	}
+	a.log.Info("Kafka cluster ID: " + cluster)
+	rester := client.New(nil)
+	server, err := rest.Listen(rest.Options{
+		Listen: a.addresses(), Info: api.ServerInfo{Version: kafkaVersion, Commit: commit, KafkaClusterID: cluster}, Client: rester,
+		TrackTopics: a.settings.TopicTracking, ResetAllowed: a.settings.TopicTrackingReset,
+		Loggers: loggers{a.levels}, Log: a.log.Named("rest"),
+	})
+	if err != nil {
+		return startError(ctx, err)
+	}
+	url, id := a.settings.REST.Advertised(func(i int) int { return server.Ports()[i] }, localAddress())
+	h, runtime, err := a.herder(ctx, admin, rester, url, id)
+	if err != nil {
+		return errors.Join(err, a.stopREST(server))
+	}
+	defer runtime.Close()
+	return a.serve(ctx, server, h, url)
+}
+
+// serve runs the herder behind REST until ctx ends or one of them breaks.
+func (a *app) serve(ctx context.Context, server *rest.Server, h *herder.Herder, url string) error {
+	herderCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(herderCtx) }()
+	server.Mount(h, url)
+	a.log.Info("REST resources initialized; server is started and ready to handle requests", zap.String("url", url))
+	a.log.Info("Kafka Connect started")
+	a.listening <- url
+
+	created := make(chan error, 1)
+	go func() { created <- a.createConnectors(ctx, h) }()
+	running := true
+	var err error
+	for wait := true; wait; {
+		select {
+		case <-ctx.Done():
+			wait = false
+		case failed := <-created:
+			// Its end is not the worker's, unless a connector was refused.
+			created, err = nil, failed
+			wait = failed == nil
+		case err = <-server.Failed():
+			wait = false
+		case err = <-ended:
+			running, wait = false, false
+		}
+	}
+	a.log.Info("Kafka Connect stopping")
+	err = errors.Join(err, a.stopREST(server))
+	stop()
+	if running {
+		err = errors.Join(err, <-ended)
+	}
+	a.log.Info("Kafka Connect stopped")
+	return err
+}
+
+const restStop = 2 * time.Second
+
+// stopREST gives requests under way a short time to end; they fail then, and clients
+// ask another worker.
+func (a *app) stopREST(server *rest.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), restStop)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("stop the REST interface: %w", err)
+	}
+	return nil
+}
+
+// createConnectors creates the connectors of a standalone worker's files.
+func (a *app) createConnectors(ctx context.Context, h *herder.Herder) error {
+	if len(a.connectors) == 0 {
+		return nil
+	}
+	for tick := time.NewTicker(20 * time.Millisecond); !h.Started(); {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return nil
+		case <-tick.C:
+		}
+	}
+	for _, c := range a.connectors {
+		info, _, err := h.PutConnector(ctx, c.Name, c.Config, connect.TargetState(c.InitialState), false)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return badConfig(c.path, err)
+		}
+		a.log.Info("Created connector " + info.Name)
+	}
+	return nil
+}
+
+// herder makes the herder with its stores, its group member and its runtime.
+func (a *app) herder(ctx context.Context, admin *kafka.Client, rester *client.Client, url, id string) (*herder.Herder, *worker.Worker, error) {
+	s := a.settings
+	configs, statusDB, err := a.stores(ctx, admin)
+	if err != nil {
+		return nil, nil, err
+	}
+	var h *herder.Herder
+	statuses := &worker.Statuses{Store: statusDB, WorkerID: id, Generation: func() int { return h.Generation() }}
+	runtime := worker.New(worker.Options{
+		Settings: s, Plugins: a.plugins, Statuses: statuses, Resolve: a.resolve,
+		Reconfigure: func(connector string) { h.RequestReconfiguration(connector) }, Log: a.log,
+	})
+	h, err = herder.New(herder.Options{
+		WorkerID: id, URL: url, Configs: configs, StatusDB: statusDB, Statuses: statuses, Runtime: runtime, Plugins: a.plugins,
+		Validator:   validate.New(validate.Options{Plugins: a.plugins, Worker: s, Resolve: a.resolve}),
+		Leader:      &client.Leader{Client: rester, Algorithm: s.Signing.Algorithm, Sign: herder.Sign},
+		NewMember:   func(l group.Listener) (herder.Member, error) { return a.member(ctx, l, url, id) },
+		SyncTimeout: s.SyncTimeout, MaxDelay: s.MaxDelay, UnsyncBackoff: s.UnsyncBackoff, Signing: herder.Signing(s.Signing),
+		TrackTopics: s.TopicTracking, ApplyLogLevel: func(namespace, level string) { a.levels.Set(namespace, level) },
+		Log: a.log.Named("herder"), ShutdownBudget: s.GracefulTimeout + 5*time.Second,
+	})
+	if err != nil {
+		runtime.Close()
+		return nil, nil, startError(ctx, err)
+	}
+	return h, runtime, nil
+}
+
+func (a *app) stores(ctx context.Context, admin *kafka.Client) (storage.ConfigStore, storage.StatusStore, error) {
+	s := a.settings
+	if s.Mode == settings.Standalone {
+		return memstore.NewConfigStore(), memstore.NewStatusStore(), nil
+	}
+	log := a.log.Named("storage")
+	// No connector of this worker keeps offsets there, but other workers of the group may.
+	if err := kafkastore.EnsureOffsetTopic(ctx, admin, kafkastore.Topic(s.OffsetTopic), log); err != nil {
+		return nil, nil, startError(ctx, err)
+	}
+	return kafkastore.NewConfigStore(kafkastore.Options{Topic: kafkastore.Topic(s.ConfigTopic), Producer: s.ConfigProducer(), Consumer: s.ConfigConsumer(), Admin: admin, Log: log}),
+		kafkastore.NewStatusStore(kafkastore.Options{Topic: kafkastore.Topic(s.StatusTopic), Producer: s.StatusProducer(), Consumer: s.StatusConsumer(), Admin: admin, Log: log}), nil
+}
+
+func (a *app) member(ctx context.Context, l group.Listener, url, id string) (herder.Member, error) {
+	s := a.settings
+	if s.Mode == settings.Standalone {
+		return herder.NewSolo(url, l), nil
+	}
+	return group.NewMember(ctx, group.Options{
+		GroupID: s.GroupID, WorkerID: id, URL: url, Client: s.GroupMember(id),
+		SessionTimeout: s.SessionTimeout, RebalanceTimeout: s.RebalanceTimeout, HeartbeatInterval: s.HeartbeatInterval,
+		RetryBackoff: s.RetryBackoff, MaxDelay: s.MaxDelay, Protocol: s.Protocol, Log: a.log.Named("group"),
+	}, l)
+}
+
+func (a *app) addresses() []string {
+	all := make([]string, len(a.settings.REST.Listeners))
+	for i, l := range a.settings.REST.Listeners {
+		all[i] = l.Address()
+	}
+	return all
+}
+
+// startError sorts what failed at the start: a wrong property is one of configuration,
+// all else is outside of this process.
+func startError(ctx context.Context, err error) error {
+	var wrong *config.Error
+	switch {
+	case ctx.Err() != nil:
+		return nil // told to stop meanwhile
+	case errors.As(err, &wrong):
+		return err
+	}
+	return &environmentError{err}
+}
+
+// localAddress is what a worker without a configured host is reached by (Java:
+// InetAddress.getLocalHost).
+func localAddress() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "127.0.0.1"
+	}
+	addresses, err := net.LookupHost(name) //nolint:noctx // the system's own name
+	if err != nil || len(addresses) == 0 {
+		return name
+	}
+	return addresses[0]
+}
+
+// loggers shows the log levels to REST.
+type loggers struct{ levels *logging.Levels }
+
+// Set implements rest.Loggers.
+func (l loggers) Set(namespace, level string) []string { return l.levels.Set(namespace, level) }
+
+// Levels implements rest.Loggers.
+func (l loggers) Levels() map[string]rest.LoggerLevel {
+	all := map[string]rest.LoggerLevel{}
+	for name, lv := range l.levels.All() {
+		shown := rest.LoggerLevel{Level: lv.Name}
+		if !lv.Modified.IsZero() {
+			ms := lv.Modified.UnixMilli()
+			shown.LastModified = &ms
+		}
+		all[name] = shown
+	}
+	return all
+}
