@@ -202,7 +202,7 @@ func (a *app) createConnectors(ctx context.Context, h *herder.Herder) error {
 	for _, c := range a.connectors {
 		info, _, err := h.PutConnector(ctx, c.Name, c.Config, connect.TargetState(c.InitialState), false)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // told to stop meanwhile
 		}
 		if err != nil {
 			return badConfig(c.path, err)
@@ -281,7 +281,7 @@ func startError(ctx context.Context, err error) error {
 	var wrong *config.Error
 	switch {
 	case ctx.Err() != nil:
-		return nil // told to stop meanwhile
+		return nil //nolint:nilerr // told to stop meanwhile
 	case errors.As(err, &wrong):
 		return err
 	}

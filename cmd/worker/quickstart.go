@@ -135,7 +135,13 @@ func (q *quickstart) startWorker(ctx context.Context) (stop func(), err error) {
 	done := make(chan error, 1)
 	start := time.Now()
 	go func() { done <- a.run(ctx) }()
-	stop = func() { cancel(); <-done; file.Close() }
+	stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			q.say("the worker ended with: %v", err)
+		}
+		file.Close()
+	}
 	select {
 	case q.base = <-a.listening:
 	case err := <-done:

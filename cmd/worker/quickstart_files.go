@@ -22,7 +22,7 @@ func (q *quickstart) showFiles(ctx context.Context, produced int) error {
 	if err != nil {
 		return err
 	}
-	defer fs.Close()
+	defer fs.Close() //nolint:errcheck // it only reads
 	top := path.Join("/", root, "topics", quickTopic)
 	start := time.Now()
 	var found []avroFile

@@ -98,7 +98,8 @@ func TestTargetStates(t *testing.T) {
 		if err := r.h.Stop(t.Context(), "c"); err != nil {
 			t.Fatal(err)
 		}
-		r.wantAnyOrder("connector c STOPPED", "task c-0 STOPPED", "stop task c-0")
+		r.ignore = "task c-0 STOPPED" // unless it was stopped before it heard of the state
+		r.wantAnyOrder("connector c STOPPED", "stop task c-0")
 		if s := r.configs.Snapshot().Connector("c"); s.TaskCount != 0 || s.Target != connect.TargetStopped {
 			t.Errorf("stopped: %+v", s)
 		}
@@ -258,7 +259,7 @@ func TestReconfigurationIsRetried(t *testing.T) {
 		r.runtime.failing("task configs c", nil)
 		time.Sleep(time.Second)
 		r.h.RequestReconfiguration("c")
-		r.want("task configs c", "task configs c", "start task c-0 STARTED")
+		r.wantAnyOrder("task configs c", "task configs c", "start task c-0 STARTED")
 	})
 }
 

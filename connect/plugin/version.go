@@ -163,16 +163,16 @@ func versionItems(v string) []string {
 		current = ""
 	}
 	for _, c := range strings.ToLower(v) {
-		switch isDigit := unicode.IsDigit(c); {
-		case c == '.' || c == '-' || c == '_':
+		if c == '.' || c == '-' || c == '_' {
 			flush()
-		default:
-			if current != "" && isDigit != digits {
-				flush()
-			}
-			digits = isDigit
-			current += string(c)
+			continue
 		}
+		isDigit := unicode.IsDigit(c)
+		if isDigit != digits {
+			flush()
+		}
+		digits = isDigit
+		current += string(c)
 	}
 	flush()
 	return items

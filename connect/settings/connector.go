@@ -46,11 +46,16 @@ type Errors struct {
 // serve included; warn, which may be nil, is told what was put right silently.
 func ParseSink(props map[string]string, warn func(key, msg string)) (*Connector, error) {
 	v, err := SinkDef().ParseWarn(props, warn)
-	problems := []error{err}
-	for _, p := range SinkProblems(props) {
-		problems = append(problems, p)
-	}
-	if err := errors.Join(problems...); err != nil {
+	switch more := SinkProblems(props); {
+	case err == nil && len(more) == 1:
+		return nil, more[0] // shown with its Java class, which a list has not
+	case len(more) > 0:
+		problems := []error{err}
+		for _, p := range more {
+			problems = append(problems, p)
+		}
+		return nil, errors.Join(problems...)
+	case err != nil:
 		return nil, err
 	}
 	return &Connector{

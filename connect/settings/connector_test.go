@@ -60,7 +60,7 @@ func TestParseSinkDropsDuplicates(t *testing.T) {
 
 func TestParseSinkRefuses(t *testing.T) {
 	for key, value := range map[string]string{
-		"topics": "", "topics.regex": "x", "tasks.max": "0", "transforms": "t", "predicates": "p", "errors.deadletterqueue.topic.name": "d", "name": "",
+		"topics": "", "tasks.max": "0", "transforms": "t", "predicates": "p", "errors.deadletterqueue.topic.name": "d", "name": "",
 	} {
 		_, err := ParseSink(sinkProps(key, value), nil)
 		var e *config.Error

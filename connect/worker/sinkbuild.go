@@ -93,8 +93,11 @@ func (w *Worker) consumerOf(id connect.TaskID, s *settings.Connector, connectorP
 func (w *Worker) sinkConverter(s *settings.Connector) (_ *sinkConverter, err error) {
 	c := &sinkConverter{}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.closeMade())
+		if err == nil {
+			return
+		}
+		if e := c.closeMade(); e != nil { // joined to err it would hide err's cause in the trace
+			w.Log.Warn("could not close a converter", zap.Error(e))
 		}
 	}()
 	if c.key, c.keyClass, err = w.recordConverter(s, "key.converter", true); err != nil {

@@ -48,7 +48,6 @@ type sinkTask struct {
 	now                         func() time.Time
 
 	consumer consumer
-	assigned bool // between Assigned of the first partitions and the closing commit
 	context  *sinkContext
 	commits  commitState
 	records  []connect.SinkRecord             // the batch that is (re)delivered

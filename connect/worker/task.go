@@ -128,6 +128,7 @@ func (t *task) awaitStarted(ctx context.Context) bool {
 			return !t.stopping()
 		case connect.TargetStopped:
 			return false
+		case connect.TargetPaused:
 		}
 		if !reported {
 			t.report(connect.StatePaused, nil)

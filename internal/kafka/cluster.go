@@ -135,7 +135,7 @@ func (c *cluster) learn(brokers map[int32]string) {
 	for id, n := range c.nodes {
 		if addr, ok := brokers[id]; !ok || addr != n.addr {
 			delete(c.nodes, id)
-			go n.closeWhenIdle()
+			n.retire()
 		}
 	}
 	for id, addr := range brokers {
@@ -145,16 +145,17 @@ func (c *cluster) learn(brokers map[int32]string) {
 	}
 }
 
-// closeWhenIdle drops the connection of a node that left the cluster after its last request.
-func (n *node) closeWhenIdle() {
+// retire drops the connection of a node that is not needed any more, after its last
+// request. It does not wait; closing the cluster does.
+func (n *node) retire() {
 	if !n.group.enter() {
 		n.close()
 		return
 	}
-	defer n.group.wg.Done()
-	n.turn <- struct{}{} // requests are bounded by request.timeout.ms
-	n.disconnect()
-	<-n.turn
+	go func() {
+		defer n.group.wg.Done()
+		n.close()
+	}()
 }
 
 // partitionMeta is what metadata tells of a partition.

@@ -202,7 +202,7 @@ func (m *Membership) Run(ctx context.Context) error {
 	defer cancel()
 	m.leave(bounded, leaveReason)
 	if n := m.dropCoordinator(nil); n != nil {
-		n.closeWhenIdle()
+		n.retire()
 	}
 	if m.ownsCluster {
 		m.cluster.close()

@@ -80,7 +80,7 @@ func (m *Membership) coordinatorUnknown(n *node, why error) {
 		return
 	}
 	m.log.Info("Group coordinator is unavailable or invalid, looking it up again", zap.Stringer("coordinator", n), zap.Error(why))
-	go n.closeWhenIdle()
+	n.retire()
 	signal(m.wake)
 	signal(m.beat)
 }

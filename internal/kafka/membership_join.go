@@ -34,7 +34,7 @@ func (m *Membership) rebalance(ctx context.Context) error {
 		return nil
 	}
 	joined := newNode(coord.id, coord.addr, m.joinSettings, m.cluster.calls)
-	defer func() { go joined.closeWhenIdle() }()
+	defer joined.retire()
 	resp, err := m.join(ctx, joined, protocols, reason)
 	if err != nil {
 		return m.notJoined(ctx, coord, "join group", resp, err)

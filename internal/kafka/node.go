@@ -259,14 +259,12 @@ func (n *node) nextTry() time.Time {
 	return n.retryAt
 }
 
-// close drops the connection. No request is under way: the group was closed.
+// close drops the connection after the request under way, if there is one: it is
+// bounded by the read time-out, and cut when the group was closed.
 func (n *node) close() {
-	select {
-	case n.turn <- struct{}{}:
-		n.disconnect()
-		<-n.turn
-	default: // its last request does it, see use
-	}
+	n.turn <- struct{}{}
+	n.disconnect()
+	<-n.turn
 }
 
 // backoff returns the pause after attempt failures in a row (0 = the first).

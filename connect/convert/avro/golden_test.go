@@ -283,6 +283,7 @@ func describe(s *data.Schema, above []string) any {
 		d["items"] = describe(s.ValueSchema(), above)
 	case data.MapType:
 		d["keys"], d["values"] = describe(s.KeySchema(), above), describe(s.ValueSchema(), above)
+	default:
 	}
 	return d
 }

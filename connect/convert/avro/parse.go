@@ -37,8 +37,9 @@ func (p *parser) parse(v *jsonValue, space string) (*Schema, error) {
 		return p.union(v, space)
 	case jsonObject:
 		return p.object(v, space)
+	default:
+		return nil, badSchema("No type: %s", v.append(nil))
 	}
-	return nil, badSchema("No type: %s", v.append(nil))
 }
 
 func primitive(name string) (kind, bool) {

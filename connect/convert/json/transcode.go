@@ -24,6 +24,9 @@ type Transcoder struct {
 	spare   []byte
 }
 
+// maxSpare bounds the buffer that a Transcoder keeps.
+const maxSpare = 1 << 20
+
 // level holds the members of the object that is open at one depth.
 type level struct{ members []member }
 
@@ -45,6 +48,9 @@ func (t *Transcoder) Append(dst, raw []byte) []byte {
 	t.b, t.i, t.dst, t.depth, t.objects = raw, 0, dst, 0, 0
 	t.value()
 	dst, t.b, t.dst = t.dst, nil, nil
+	if cap(t.spare) > maxSpare { // one big value does not stay
+		t.spare, t.levels, t.shapes = nil, nil, [len(t.shapes)]shape{}
+	}
 	return dst
 }
 

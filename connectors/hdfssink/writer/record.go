@@ -136,6 +136,7 @@ func (p *Partition) changeSchema(ctx context.Context, rec *connect.SinkRecord, n
 	}
 	schema, c := rec.Value.Schema(), same
 	if p.count == 0 && p.schema == nil {
+		p.dropEmpty(ctx) // begun for a bad record without a schema
 		p.schema = schema
 	} else if c, err = p.cfg.Compatibility.compare(schema, p.schema); err != nil {
 		return false, p.skip(rec, err)
@@ -207,8 +208,7 @@ func (p *Partition) skip(rec *connect.SinkRecord, cause error) error {
 // recordError says which record it was and what can be done.
 func recordError(rec *connect.SinkRecord, cause error) error {
 	return &connect.DataError{Err: cause, Msg: fmt.Sprintf("%s (topic %s, partition %d, offset %d, key %s). "+
-		"Correct the producer, drop the record with a transformation and a predicate, or set errors.tolerance=all to skip such records "+
-		"(errors.deadletterqueue.topic.name keeps them).",
+		"Correct the producer, or set errors.tolerance=all to skip such records.",
 		cause, rec.Topic, rec.Partition, rec.Offset, keyText(rec))}
 }
 

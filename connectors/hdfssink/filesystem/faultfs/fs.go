@@ -140,6 +140,7 @@ func (f *FS) run(ctx context.Context, c Call, call func() error, half func()) er
 		return call()
 	}
 	switch r.action {
+	case FailBefore:
 	case FailAfter:
 		if err := call(); err != nil {
 			return err

@@ -58,7 +58,7 @@ func (d *dialer) dial(r role) func(context.Context, string, string) (net.Conn, e
 		d.conns[c] = struct{}{}
 		d.mu.Unlock()
 		if d.ctx.Err() != nil { // cut between the dial and the entry above
-			c.Close()
+			_ = c.Close() // nothing was sent
 			return nil, &connError{r, address, net.ErrClosed}
 		}
 		return c, nil
@@ -148,8 +148,8 @@ func (c *guardedConn) SetDeadline(t time.Time) error {
 
 func (c *guardedConn) fail(err error) error {
 	c.dialer.failed(c.role)
-	c.Close()
-	if c.role == dataNode && err == io.EOF {
+	_ = c.Close()                            // err says it all
+	if c.role == dataNode && err == io.EOF { //nolint:errorlint // block readers compare just this
 		return err // block readers compare it
 	}
 	return &connError{c.role, c.address, err}

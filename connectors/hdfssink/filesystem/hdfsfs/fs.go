@@ -198,7 +198,7 @@ func (f *FS) Close() error {
 	f.mu.Lock()
 	if f.closed.Err() != nil {
 		f.mu.Unlock()
-		return nil
+		return nil //nolint:nilerr // closed before
 	}
 	f.close()
 	files := f.files

@@ -2,6 +2,7 @@ package hdfsfs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -34,7 +35,7 @@ func (f *FS) Open(ctx context.Context, p string) (io.ReadCloser, error) {
 			r, err = await(ctx, f, func() (*hdfs.FileReader, error) {
 				defer s.release()
 				return s.client.Open(p)
-			}, func(r *hdfs.FileReader) { r.Close() })
+			}, func(r *hdfs.FileReader) { _ = r.Close() })
 			if err == nil {
 				return &reader{fs: f, s: s, path: p, r: r}, nil
 			}
@@ -63,14 +64,14 @@ type reader struct {
 // try again until FileTimeout.
 func (r *reader) Read(b []byte) (int, error) {
 	n, err := r.r.Read(b)
-	if err != nil && err != io.EOF && n == 0 && !r.closed {
+	if err != nil && !errors.Is(err, io.EOF) && n == 0 && !r.closed {
 		n, err = r.readAgain(b, err)
 	}
 	r.offset += int64(n)
-	if err == io.EOF && r.offset < r.r.Stat().Size() {
+	if errors.Is(err, io.EOF) && r.offset < r.r.Stat().Size() {
 		err = fmt.Errorf("ended at byte %d of %d: %w", r.offset, r.r.Stat().Size(), io.ErrUnexpectedEOF)
 	}
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}
 	return n, wrap("read", r.path, err)
@@ -87,7 +88,7 @@ func (r *reader) readAgain(b []byte, err error) (int, error) {
 			return 0, err
 		}
 		var n int
-		if n, err = r.r.Read(b); n > 0 || err == nil || err == io.EOF {
+		if n, err = r.r.Read(b); n > 0 || err == nil || errors.Is(err, io.EOF) {
 			return n, err
 		}
 	}

@@ -85,9 +85,9 @@ func (w *file) release() error {
 func (w *file) shut() error {
 	w.closed = true
 	if w.err == nil {
-		w.fail("close", w.settle())
+		_ = w.fail("close", w.settle()) // kept in w.err
 	}
-	w.fail("close", w.f.Close()) // frees the lease
+	_ = w.fail("close", w.f.Close()) // frees the lease
 	return w.err
 }
 

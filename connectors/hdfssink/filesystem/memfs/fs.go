@@ -150,7 +150,7 @@ func (f *FS) Remove(ctx context.Context, p string) error {
 	return f.do(ctx, "remove", p, func(p string) error {
 		n, err := f.store.find(p)
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // missing is success
 		}
 		if p == "/" {
 			return errors.New("cannot remove the root directory")

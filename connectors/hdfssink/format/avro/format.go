@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/penstock-io/penstock/connect"
 	convavro "github.com/penstock-io/penstock/connect/convert/avro"
 	"github.com/penstock-io/penstock/connect/data"
 	"github.com/penstock-io/penstock/connectors/hdfssink/format"
@@ -68,8 +69,14 @@ func New(o Options) (*Format, error) {
 func (f *Format) Extension() string { return ".avro" }
 
 // NewWriter implements format.Format. A schema that has no form in Avro is a
-// *connect.DataError.
+// *connect.DataError, and so is none: the JVM begins a file with a schema of its own for a
+// first value without one, and fails at the second.
 func (f *Format) NewWriter(w io.Writer, schema *data.Schema) (format.RecordWriter, error) {
+	if schema == nil {
+		return nil, &connect.DataError{Msg: "Avro needs a schema, and the value has none: it is null (a tombstone) or of a converter without schemas. " +
+			"Set value.converter to one that gives schemas, such as JsonConverter with value.converter.schemas.enable=true, " +
+			"or set format.class to io.confluent.connect.hdfs.json.JsonFormat"}
+	}
 	e, err := f.encoder(schema)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package avro
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"github.com/penstock-io/penstock/connect"
@@ -127,8 +128,8 @@ func (w *writer) flush() error {
 	if _, w.err = w.w.Write(block[from:]); w.err != nil {
 		return w.err
 	}
-	if cap(w.block) > maxBlock {
-		w.block = nil // one big record does not stay
+	if cap(w.block) > maxBlock { // one big record does not stay
+		w.block, w.format.packed = nil, nil
 	}
 	w.begin(w.block)
 	return nil
@@ -139,7 +140,7 @@ const maxBlock = 1 << 20
 
 // Close implements format.RecordWriter.
 func (w *writer) Close() error {
-	if w.err == chunk.ErrClosed { //nolint:errorlint // this very error
+	if errors.Is(w.err, chunk.ErrClosed) {
 		return nil
 	}
 	if w.err != nil {

@@ -3,6 +3,7 @@ package namenode
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -70,7 +71,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 	var buf bytes.Buffer
 	got, err := io.CopyN(&buf, r, int64(n))
 	if err != nil {
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return nil, fmt.Errorf("response cut off after %d of %d bytes: %w", got, n, err)
