@@ -276,32 +276,28 @@ func (b *balancer) emptiest(topic string) string {
 	return slices.MinFunc(b.byTopic[topic], func(x, y subscriber) int { return len(b.out[x.id]) - len(b.out[y.id]) }).id
 }
 
-// even makes the moves that help, fullest members first, and tells if there was one.
-// Each move lowers the sum of the squares of the loads, so this comes to an end.
+// even makes the one move that helps most, from the fullest member that can give, and
+// tells if there was one. Each lowers the sum of the squares of the loads, so this
+// comes to an end.
 func (b *balancer) even(members []subscriber) (moved bool) {
 	order := slices.SortedFunc(slices.Values(members), func(x, y subscriber) int {
 		return cmp.Or(len(b.out[y.id])-len(b.out[x.id]), x.compare(y))
 	})
 	for _, from := range order {
-		// What was only just dealt moves first: nobody misses it.
 		tps := b.out[from.id]
+		// What was only just dealt moves first: nobody misses it.
 		slices.SortFunc(tps, func(x, y connect.TopicPartition) int {
 			return cmp.Or(btoi(b.kept[x])-btoi(b.kept[y]), y.Compare(x))
 		})
-		kept := tps[:0]
 		for i, tp := range tps {
-			load := len(kept) + len(tps) - i
-			to := b.emptiest(tp.Topic)
-			if to == from.id || len(b.out[to])+1 >= load {
-				kept = append(kept, tp)
-				continue
+			if to := b.emptiest(tp.Topic); len(b.out[to])+1 < len(tps) {
+				b.out[to] = append(b.out[to], tp)
+				b.out[from.id] = slices.Delete(tps, i, i+1)
+				return true
 			}
-			b.out[to] = append(b.out[to], tp)
-			moved = true
 		}
-		b.out[from.id] = kept
 	}
-	return moved
+	return false
 }
 
 func btoi(b bool) int {

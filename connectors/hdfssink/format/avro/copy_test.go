@@ -52,16 +52,11 @@ func TestDatumsOfTheSameSchemaAreCopied(t *testing.T) {
 		"another name":                 {schema, strings.Replace(writerText, `"R"`, `"S"`, 1), false},
 		"a field less":                 {schema, strings.Replace(writerText, `{"name":"a","type":"int"},`, ``, 1), false},
 		"a null that is a default":     {defaulted, strings.Replace(writerText, `["null","string"],"default":null`, `["string","null"]`, 1), false},
-		"data that have no schema":     {nil, writerText, false},
 		"properties that mean nothing": {schema, strings.Replace(writerText, `"type":"int"`, `"type":{"type":"int","x":1}`, 1), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			writer := mustParse(t, c.writer)
-			value := any("schemaless")
-			if c.schema != nil {
-				value = data.StructOf(c.schema, []any{int32(5), "z"})
-			}
-			dec := &decoder{value: value}
+			dec := &decoder{value: data.StructOf(c.schema, []any{int32(5), "z"})}
 			var file bytes.Buffer
 			w, err := newFormat(t, defaults("")).NewWriter(&file, c.schema)
 			if err != nil {
