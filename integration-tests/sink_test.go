@@ -70,25 +70,26 @@ func TestAMillionJSONRecordsBecomeAvroFilesExactlyOnce(t *testing.T) {
 
 func TestKillNineAtRandomPointsLosesAndDoublesNothing(t *testing.T) {
 	for _, tc := range []struct {
-		name string
-		more map[string]string
+		name            string
+		kills, perRound int // records of each of the 4 partitions
+		more            map[string]string
 	}{
-		{"kafka partitions", nil},
-		{"record time, hourly", map[string]string{
+		{"kafka partitions, a million records", 10, 25_000, nil},
+		{"record time, hourly", 4, 6_000, map[string]string{
 			"partitioner.class": "io.confluent.connect.storage.partitioner.HourlyPartitioner",
 			"locale":            "en", "timezone": "UTC", "timestamp.extractor": "Record"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			topic := "kill-" + strings.Fields(tc.name)[0]
-			killNine(t, topic, 5, tc.more)
+			killNine(t, topic, tc.kills, tc.perRound, tc.more)
 		})
 	}
 }
 
 // killNine kills the worker at random points under load and checks that nothing but time
 // was lost.
-func killNine(t *testing.T, topic string, kills int, more map[string]string) {
-	const partitions, flushSize, perRound = 4, 500, 6_000
+func killNine(t *testing.T, topic string, kills, perRound int, more map[string]string) {
+	const partitions, flushSize = 4, 500
 	k, h := kafkaClient(t), hdfsClient(t)
 	createTopic(t, k, topic, partitions)
 	w := newWorker(t, topic, nil)
@@ -98,7 +99,7 @@ func killNine(t *testing.T, topic string, kills int, more map[string]string) {
 	for round := range kills {
 		produce(t, k, topic, partitions, round*perRound, perRound, event)
 		// Some kills hit the recovery, some the middle of the work.
-		time.Sleep(time.Duration(rand.IntN(2500)) * time.Millisecond)
+		time.Sleep(time.Duration(rand.IntN(1500)) * time.Millisecond)
 		w.kill()
 		before := total(committedUpTo(t, h, topicsDir(topic), topic))
 		start := time.Now()
@@ -117,7 +118,10 @@ func killNine(t *testing.T, topic string, kills int, more map[string]string) {
 	w.eventually(2*time.Minute, "all records are committed", func() error {
 		return reachedOffset(t, h, topicsDir(topic), topic, partitions, int64(n))
 	})
-	t.Logf("seconds from restart to the next commit: %.1f", toCommit)
+	t.Logf("%d of %d kills hit unfinished work; seconds from restart to the next commit: %.1f", len(toCommit), kills, toCommit)
+	if len(toCommit) == 0 {
+		t.Error("no kill hit unfinished work: this run has tested nothing")
+	}
 	checkExactlyOnce(t, h, topicsDir(topic), topic, partitions, n)
 	w.eventually(10*time.Second, "nothing is left in +tmp", func() error {
 		if left := tempFiles(t, h, topicsDir(topic)); len(left) > 0 {

@@ -106,6 +106,11 @@ func (a *app) run(ctx context.Context) (err error) {
 		a.log.Warn("The configuration '" + key + "' was supplied but isn't a known config.")
 	}
 	defer func() { err = errors.Join(err, a.providers.Close()) }()
+	stopProfiles, err := serveProfiles(a.log)
+	if err != nil {
+		return startError(ctx, err)
+	}
+	defer stopProfiles()
 	admin, err := kafka.NewClient(ctx, a.settings.SharedAdmin(), a.log.Named("kafka"))
 	if err != nil {
 		return startError(ctx, fmt.Errorf("connect to Kafka at %v (bootstrap.servers): %w", a.settings.BootstrapServers, err))

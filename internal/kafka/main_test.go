@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
@@ -61,3 +63,5 @@ func background(t testing.TB, fn func(ctx context.Context)) (stop func()) {
 	t.Cleanup(stop)
 	return stop
 }
+
+func brokerCode(e *kerr.Error) sarama.KError { return sarama.KError(e.Code) }
