@@ -256,8 +256,10 @@ func (c *cluster) retry(ctx context.Context, what string, fn func(ctx context.Co
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		if ctx.Err() == nil {
+			if last == nil || last.Error() != err.Error() { // a failure that repeats itself is logged once
+				c.log.Warn("Kafka call failed, trying again", zap.String("call", what), zap.Int("attempt", attempt+1), zap.Error(err))
+			}
 			last = err
-			c.log.Debug("Kafka call failed, trying again", zap.String("call", what), zap.Int("attempt", attempt+1), zap.Error(err))
 			err = sleep(ctx, backoff(c.settings.retryBackoff, c.settings.retryBackoffMax, attempt))
 		}
 		if ctx.Err() == nil && err == nil {

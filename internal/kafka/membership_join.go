@@ -216,6 +216,9 @@ func (m *Membership) notJoined(ctx context.Context, coord *node, what string, re
 		m.unjoin()
 		return m.refusal(what, err)
 	}
+	if errors.Is(err, sarama.ErrMemberIdRequired) {
+		return nil // every first join is answered so (KIP-394)
+	}
 	m.log.Info("joining the group failed, trying again", zap.String("call", what), zap.Error(err))
 	if again {
 		return nil

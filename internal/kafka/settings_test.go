@@ -1,0 +1,355 @@
+package kafka
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"maps"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"pgregory.net/rapid"
+
+	"github.com/penstock-io/penstock/connect/config"
+	"github.com/penstock-io/penstock/internal/kafkatest"
+)
+
+func readSettings(props map[string]string) (*clientSettings, error) {
+	r := newPropReader(props)
+	s := readClientSettings(r, consumerReceiveBuffer)
+	return s, r.err()
+}
+
+func TestSettingsReportAllMistakes(t *testing.T) {
+	_, err := readSettings(map[string]string{
+		"bootstrap.servers": "nohost,h:99999,:9092,ok:1", "request.timeout.ms": "-1", "retry.backoff.ms": "soon", "client.dns.lookup": "never",
+		"metadata.recovery.strategy": "hope", "security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "ssl.enabled.protocols": "SSLv3",
+		"send.buffer.bytes": "-2", "ssl.cipher.suites": "TLS_NONE", "ssl.endpoint.identification.algorithm": "ldaps",
+	})
+	for _, want := range []string{
+		"Invalid url in bootstrap.servers: nohost", "Invalid port in bootstrap.servers: h:99999", "Invalid url in bootstrap.servers: :9092",
+		"Invalid value -1 for configuration request.timeout.ms: Value must be at least 0",
+		"Invalid value soon for configuration retry.backoff.ms: Not a number of type LONG", "client.dns.lookup", "metadata.recovery.strategy",
+		"Missing required configuration \"sasl.jaas.config\"", "ssl.enabled.protocols", "ssl.cipher.suites", "send.buffer.bytes",
+		"ssl.endpoint.identification.algorithm",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in: %v", want, err)
+		}
+	}
+	var one *config.Error
+	if !errors.As(err, &one) || one.Key == "" {
+		t.Errorf("not a config error: %v", err)
+	}
+	if _, err := readSettings(nil); err == nil || !strings.HasPrefix(err.Error(), "Missing required configuration \"bootstrap.servers\" which has no default value.") {
+		t.Errorf("without bootstrap.servers: %v", err)
+	}
+	if _, err := readSettings(map[string]string{"bootstrap.servers": " , "}); err == nil {
+		t.Error("no addresses were accepted")
+	}
+}
+
+func TestSettingsDefaults(t *testing.T) {
+	s, err := readSettings(map[string]string{"bootstrap.servers": "a:1, [::1]:2", "retry.backoff.max.ms": "9223372036854775807", "unknown": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.bootstrap) != 2 || s.requestTimeout != 30*time.Second || s.apiTimeout != time.Minute || s.retryBackoff != 100*time.Millisecond ||
+		s.metadataMaxAge != 5*time.Minute || s.reconnect != 50*time.Millisecond || s.reconnectMax != time.Second || s.maxIdle != 9*time.Minute ||
+		!s.rebootstrap || s.canonicalBootstrap || s.sarama.Net.TLS.Enable || s.sarama.Net.SASL.Enable {
+		t.Errorf("settings %+v", s)
+	}
+	if s.retryBackoffMax <= 0 {
+		t.Errorf("for ever became %s", s.retryBackoffMax)
+	}
+	if err := s.sarama.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestJAAS(t *testing.T) {
+	const module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+	for text, want := range map[string]map[string]string{
+		module + ` required username="u" password="p w";`:              {"username": "u", "password": "p w"},
+		module + "\n\trequired\n username='u'\n password=\"a\\\"b\" ;\n": {"username": "u", "password": `a"b`},
+		module + ` REQUIRED username=u password=p;`:                    {"username": "u", "password": "p"},
+		module + ` required /* c */ a="" // d` + "\n b=\"\\t\";":       {"a": "", "b": "\t"},
+		module + ` required;`: {},
+	} {
+		got, err := parseJAAS(text)
+		if err != nil || got.module != module || !maps.Equal(got.options, want) {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"":                           "does not contain any login modules",
+		"M":                          "Login module control flag not specified in JAAS config",
+		"M maybe a=b;":               "Login module control flag not valid in JAAS config",
+		"M required a=b":             "JAAS config entry not terminated by semi-colon",
+		"M required a;":              "Value not specified for key 'a' in JAAS config",
+		"M required a=;":             "Value not specified for key 'a' in JAAS config",
+		"M required a=b; N required": "more than one login module",
+		`M required a="b;`:           "no closing quote",
+		"M required a=\"b\nc\";":     "does not end on its line",
+	} {
+		if got, err := parseJAAS(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+}
+
+// TestErrorsKeepSecrets: whatever is wrong with sasl.jaas.config, no value of it is shown.
+func TestErrorsKeepSecrets(t *testing.T) {
+	const secret = "hunter2"
+	rapid.Check(t, func(t *rapid.T) {
+		parts := []string{
+			"org.apache.kafka.common.security.plain.PlainLoginModule", "required", "maybe", "username=", "password=", `"` + secret + `"`, `'` + secret, `"` + secret,
+			secret + `"`, ";", "=", "\n", "//", "/*", "*/",
+		}
+		text := "M required password=\"" + secret + "\" " + strings.Join(rapid.SliceOf(rapid.SampledFrom(parts)).Draw(t, "parts"), " ")
+		_, err := readSettings(map[string]string{
+			"bootstrap.servers": "h:1", "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.jaas.config": text,
+		})
+		if err == nil {
+			t.Fatal("the wrong login module was accepted")
+		}
+		if strings.Contains(strings.Replace(err.Error(), "for key '"+secret, "", 1), secret) {
+			t.Fatalf("%q: %v", text, err)
+		}
+	})
+	_, err := readSettings(map[string]string{
+		"bootstrap.servers": "h:1", "security.protocol": "SSL", "ssl.keystore.type": "PEM",
+		"ssl.keystore.key": "-----BEGIN PRIVATE KEY----- " + secret + " -----END PRIVATE KEY-----", "ssl.keystore.certificate.chain": secret,
+	})
+	if err == nil || strings.Contains(err.Error(), secret) {
+		t.Errorf("a bad key: %v", err)
+	}
+}
+
+func TestSASLSettings(t *testing.T) {
+	const plain = "org.apache.kafka.common.security.plain.PlainLoginModule"
+	const scram = "org.apache.kafka.common.security.scram.ScramLoginModule"
+	for _, test := range []struct{ mechanism, jaas, want string }{
+		{"PLAIN", plain + ` required username="u" password="p";`, ""},
+		{"SCRAM-SHA-512", scram + ` required username="u" password="p";`, ""},
+		{"SCRAM-SHA-256", plain + ` required username="u" password="p";`, "needs " + scram},
+		{"PLAIN", plain + ` required username="u";`, "the option password is missing"},
+		{"PLAIN", plain + ` required password="p";`, "the option username is missing"},
+		{"SCRAM-SHA-256", scram + ` required username="u" password="p" tokenauth=true;`, "delegation tokens"},
+		{"GSSAPI", "", "not supported yet"},
+		{"MAGIC", "", "unknown mechanism"},
+	} {
+		s, err := readSettings(map[string]string{
+			"bootstrap.servers": "h:1", "security.protocol": "sasl_plaintext", "sasl.mechanism": test.mechanism, "sasl.jaas.config": test.jaas,
+		})
+		switch {
+		case test.want == "":
+			if err != nil || s.sarama.Net.SASL.User != "u" || s.sarama.Net.SASL.Password != "p" || string(s.sarama.Net.SASL.Mechanism) != test.mechanism {
+				t.Errorf("%v: %v", test, err)
+			}
+		case err == nil || !strings.Contains(err.Error(), test.want):
+			t.Errorf("%v: %v", test, err)
+		}
+	}
+}
+
+// TestScram has the example of RFC 7677.
+func TestScram(t *testing.T) {
+	newClient := func() *scramClient {
+		c := newScramClient(sarama.SASLTypeSCRAMSHA256)
+		c.nonce = func() string { return "rOprNGfwEbeRWgbNEkqO" }
+		if err := c.Begin("user", "pencil", ""); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	const serverFirst = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+	c := newClient()
+	for _, step := range []struct{ in, out string }{
+		{"", "n,,n=user,r=rOprNGfwEbeRWgbNEkqO"},
+		{serverFirst, "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="},
+		{"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", ""},
+	} {
+		if got, err := c.Step(step.in); got != step.out || err != nil {
+			t.Errorf("%q: %q, %v", step.in, got, err)
+		}
+	}
+	if !c.Done() {
+		t.Error("not done")
+	}
+	for _, bad := range []string{
+		"e=unknown-user", "r=other,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", strings.Replace(serverFirst, "i=4096", "i=1", 1),
+		strings.Replace(serverFirst, "s=W22ZaJ0SNY7soEsUEjb6gQ==", "s=", 1), "r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+	} {
+		c := newClient()
+		if _, err := c.Step(""); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Step(bad); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+	c = newClient()
+	_, _ = c.Step("")
+	_, _ = c.Step(serverFirst)
+	if _, err := c.Step("v=AAAA"); err == nil {
+		t.Error("a wrong signature was accepted")
+	}
+}
+
+func TestLogins(t *testing.T) {
+	c := kafkatest.New(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "u", "p"), kfake.Superuser("SCRAM-SHA-256", "u", "p"), kfake.Superuser("SCRAM-SHA-512", "u", "p"))
+	for mechanism, module := range map[string]string{"PLAIN": "plain.Plain", "SCRAM-SHA-256": "scram.Scram", "SCRAM-SHA-512": "scram.Scram"} {
+		login := func(password string) []string {
+			return []string{
+				"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", mechanism,
+				"sasl.jaas.config", "org.apache.kafka.common.security." + module + `LoginModule required username="u" password="` + password + `";`,
+			}
+		}
+		if _, err := newTestClient(t, c, login("p")...).ClusterID(t.Context()); err != nil {
+			t.Errorf("%s: %v", mechanism, err)
+		}
+		_, err := NewClient(t.Context(), c.Props(login("wr0ng")...), testLog(t))
+		if !errors.Is(err, ErrAuthentication) || strings.Contains(err.Error(), "wr0ng") {
+			t.Errorf("%s, wrong password: %v", mechanism, err)
+		}
+	}
+	// The consumer and the producer tell of it, too, and do not try for ever.
+	wrong := []string{
+		"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN", "sasl.jaas.config",
+		`org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="x";`,
+	}
+	consumer := newTestConsumer(t, c, wrong...)
+	consumer.Add(from(0, tp("t", 0)))
+	if err := pollError(t, consumer); !errors.Is(err, ErrAuthentication) {
+		t.Errorf("Poll returned %v", err)
+	}
+	if err := newTestProducer(t, c, wrong...).Send(t.Context(), record("t", 0, "v")); !errors.Is(err, ErrAuthentication) {
+		t.Errorf("Send returned %v", err)
+	}
+	m := startMember(t, c, memberConfig(), nil, wrong...)
+	if err := receive(t, "the end of Run", m.done); !errors.Is(err, ErrAuthentication) {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
+// selfSigned makes a certificate for names and addresses, and its key, as PEM.
+func selfSigned(t *testing.T, hosts ...string) (cert, key string) {
+	t.Helper()
+	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			tmpl.IPAddresses = append(tmpl.IPAddresses, ip)
+		} else {
+			tmpl.DNSNames = append(tmpl.DNSNames, h)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &priv.PublicKey, priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pk, err := x509.MarshalPKCS8PrivateKey(priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pk}))
+}
+
+func TestTLS(t *testing.T) {
+	cert, key := selfSigned(t, "127.0.0.1")
+	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(cert))
+	c := kafkatest.New(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven}))
+	file := filepath.Join(t.TempDir(), "store.pem")
+	if err := os.WriteFile(file, []byte(key+cert), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	folded := strings.ReplaceAll(cert, "\n", " ")
+	for name, props := range map[string][]string{
+		"inline":            {"ssl.truststore.certificates", cert},
+		"inline, one line":  {"ssl.truststore.certificates", folded},
+		"file":              {"ssl.truststore.location", file},
+		"client, in a file": {"ssl.truststore.location", file, "ssl.keystore.location", file, "ssl.keystore.type", "PEM"},
+		"client, inline":    {"ssl.truststore.location", file, "ssl.keystore.certificate.chain", folded, "ssl.keystore.key", strings.ReplaceAll(key, "\n", " "), "ssl.keystore.type", "pem"},
+		"only 1.2":          {"ssl.truststore.location", file, "ssl.enabled.protocols", "TLSv1.2"},
+	} {
+		props = append(props, "security.protocol", "SSL", "ssl.truststore.type", "PEM")
+		if _, err := newTestClient(t, c, props...).ClusterID(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	stranger, _ := selfSigned(t, "127.0.0.1")
+	for name, props := range map[string][]string{
+		"another authority": {"ssl.truststore.certificates", stranger, "ssl.truststore.type", "PEM"},
+		"the system's":      {},
+	} {
+		_, err := NewClient(t.Context(), c.Props(append(props, "security.protocol", "SSL")...), testLog(t))
+		if !errors.Is(err, ErrAuthentication) || !strings.Contains(err.Error(), "ssl.truststore") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTLSHostName(t *testing.T) {
+	cert, key := selfSigned(t, "elsewhere.example")
+	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := kafkatest.New(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{pair}}))
+	props := []string{"security.protocol", "SSL", "ssl.truststore.certificates", cert, "ssl.truststore.type", "PEM"}
+	if _, err := NewClient(t.Context(), c.Props(props...), testLog(t)); !errors.Is(err, ErrAuthentication) {
+		t.Errorf("a certificate for another host: %v", err)
+	}
+	if _, err := newTestClient(t, c, append(props, "ssl.endpoint.identification.algorithm", "")...).ClusterID(t.Context()); err != nil {
+		t.Errorf("without the check: %v", err)
+	}
+	stranger, _ := selfSigned(t, "elsewhere.example")
+	props[3] = stranger
+	if _, err := NewClient(t.Context(), c.Props(append(props, "ssl.endpoint.identification.algorithm", "")...), testLog(t)); !errors.Is(err, ErrAuthentication) {
+		t.Errorf("without the check of names the authority still counts: %v", err)
+	}
+}
+
+func TestTLSSettings(t *testing.T) {
+	cert, key := selfSigned(t, "h")
+	dir := t.TempDir()
+	for want, props := range map[string]map[string]string{
+		"only PEM is supported yet":         {"ssl.truststore.location": "x.jks"},
+		"unknown store type":                {"ssl.truststore.location": "x", "ssl.truststore.type": "BKS"},
+		"cannot be read":                    {"ssl.truststore.location": filepath.Join(dir, "missing"), "ssl.truststore.type": "PEM"},
+		"it contains no PEM certificate":    {"ssl.truststore.certificates": key, "ssl.truststore.type": "PEM"},
+		"must be set together":              {"ssl.keystore.key": key, "ssl.keystore.type": "PEM"},
+		"encrypted private keys":            {"ssl.keystore.key": strings.ReplaceAll(key, "PRIVATE", "ENCRYPTED PRIVATE"), "ssl.keystore.certificate.chain": cert, "ssl.keystore.type": "PEM"},
+		"not a PEM certificate chain with":  {"ssl.keystore.key": cert, "ssl.keystore.certificate.chain": key, "ssl.keystore.type": "PEM"},
+		"is not known. Use TLSv1.2,TLSv1.3": {"ssl.enabled.protocols": "TLSv1.2,TLSv9"},
+	} {
+		props["bootstrap.servers"], props["security.protocol"] = "h:1", "SSL"
+		if _, err := readSettings(props); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}
