@@ -30,6 +30,7 @@ type quickstart struct {
 	dir       string // local files: log, and the default store
 	seconds   int
 	keep      bool
+	terminal  bool // progress can be written over itself
 	out       io.Writer
 
 	base string // REST
@@ -43,6 +44,9 @@ const (
 
 func runQuickstart(ctx context.Context, args []string, out io.Writer) error {
 	q := quickstart{out: out, rest: client.New(nil)}
+	if info, err := os.Stdout.Stat(); err == nil {
+		q.terminal = info.Mode()&os.ModeCharDevice != 0
+	}
 	fs := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	fs.StringVar(&q.bootstrap, "bootstrap", "", "a Kafka to use instead of the in-process one")
 	fs.StringVar(&q.store, "store", "", "where files go: file:///dir or hdfs://host:port")

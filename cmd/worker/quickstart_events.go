@@ -76,13 +76,19 @@ func (q *quickstart) produceEvents(ctx context.Context) (int, error) {
 			return produced, fmt.Errorf("produce events: %w", err)
 		}
 		produced += perTick
-		fmt.Fprintf(q.out, "\r4. Events     %d page views produced", produced)
+		if q.terminal {
+			fmt.Fprintf(q.out, "\r4. Events     %d page views produced", produced)
+		}
 		select {
 		case <-ctx.Done():
 			return produced, ctx.Err()
 		case <-ticker.C:
 		}
 	}
-	fmt.Fprintln(q.out)
+	if q.terminal {
+		fmt.Fprintln(q.out)
+	} else {
+		q.say("4. Events     %d page views produced", produced)
+	}
 	return produced, nil
 }
