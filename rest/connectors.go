@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -26,8 +27,8 @@ func (s *Server) listConnectors(r *http.Request) (result, error) {
 		want[e] = true
 	}
 	type parts struct {
-		Info   *api.ConnectorInfo   `json:"info,omitempty"`
 		Status *api.ConnectorStatus `json:"status,omitempty"`
+		Info   *api.ConnectorInfo   `json:"info,omitempty"`
 	}
 	all := map[string]parts{}
 	for _, name := range names {
@@ -53,26 +54,16 @@ func (s *Server) listConnectors(r *http.Request) (result, error) {
 
 // createConnector answers POST /connectors.
 func (s *Server) createConnector(r *http.Request, body []byte) (result, error) {
-	var req struct {
-		Name         *string                    `json:"name"`
-		Config       map[string]json.RawMessage `json:"config"`
-		InitialState *string                    `json:"initial_state"`
-	}
-	if err := readJSON(withBody(r, body), &req); err != nil {
-		return result{}, err
-	}
-	if req.Config == nil {
-		return result{}, &api.Error{Status: http.StatusInternalServerError, Message: `the request has no "config": send {"name":"…","config":{…}}`}
-	}
-	name := ""
-	if req.Name != nil {
-		name = strings.TrimSpace(*req.Name)
-	}
-	initial, err := initialState(req.InitialState)
+	req, err := readCreateRequest(withBody(r, body))
 	if err != nil {
 		return result{}, err
 	}
-	config, err := namedConfig(name, req.Config)
+	name := req.name
+	initial, err := initialState(req.initial)
+	if err != nil {
+		return result{}, err
+	}
+	config, err := s.namedConfig(r, name, req.config)
 	if err != nil {
 		return result{}, err
 	}
@@ -98,22 +89,28 @@ func initialState(text *string) (connect.TargetState, error) {
 	return "", api.Errorf(http.StatusInternalServerError, "%q is no initial_state: use RUNNING, PAUSED or STOPPED", *text)
 }
 
-// namedConfig decodes a config and makes sure that its name is the connector's.
-func namedConfig(name string, raw map[string]json.RawMessage) (map[string]string, error) {
+// namedConfig decodes a config, makes sure that its name is the connector's, and refuses
+// nulls; what else is wrong comes first or along with them.
+func (s *Server) namedConfig(r *http.Request, name string, raw map[string]json.RawMessage) (map[string]string, error) {
 	values, err := readConfig(raw)
 	if err != nil {
 		return nil, err
 	}
-	config, err := plainConfig(values)
+	if in := values["name"]; in == nil {
+		values["name"] = &name
+	} else if *in != name {
+		return nil, api.Errorf(http.StatusBadRequest, "Connector name configuration (%s) doesn't match connector name in the URL (%s)", *in, name)
+	}
+	config, nulls := splitNulls(values)
+	if len(nulls) == 0 {
+		return config, nil
+	}
+	infos, err := s.herder.Validate(r.Context(), config)
 	if err != nil {
 		return nil, err
 	}
-	if in, given := config["name"]; !given {
-		config["name"] = name
-	} else if in != name {
-		return nil, api.Errorf(http.StatusBadRequest, "Connector name configuration (%s) doesn't match connector name in the URL (%s)", in, name)
-	}
-	return config, nil
+	failNulls(&infos, nulls)
+	return nil, infos.Err()
 }
 
 // location is the address of a connector, encoded as one path.
@@ -146,7 +143,7 @@ func (s *Server) putConfig(r *http.Request, body []byte) (result, error) {
 		return result{}, err
 	}
 	name := param(r, "connector")
-	config, err := namedConfig(name, raw)
+	config, err := s.namedConfig(r, name, raw)
 	if err != nil {
 		return result{}, err
 	}
@@ -163,7 +160,14 @@ func (s *Server) putConfig(r *http.Request, body []byte) (result, error) {
 // patchConfig answers PATCH /connectors/{c}/config.
 func (s *Server) patchConfig(r *http.Request, body []byte) (result, error) {
 	var raw map[string]json.RawMessage
-	if err := readJSON(withBody(r, body), &raw); err != nil {
+	err := readJSON(withBody(r, body), &raw)
+	if errors.Is(err, errNoBody) {
+		// The JVM looks for the connector first.
+		if _, err := s.herder.ConnectorInfo(r.Context(), param(r, "connector")); err != nil {
+			return result{}, err
+		}
+	}
+	if err != nil {
 		return result{}, err
 	}
 	patch, err := readConfig(raw)
@@ -244,6 +248,12 @@ func (s *Server) putTasks(r *http.Request, body []byte) (result, error) {
 	}
 	sig := api.Signature{Body: body, MAC: r.Header.Get(client.SignatureHeader), Algorithm: r.Header.Get(client.AlgorithmHeader)}
 	return result{status: http.StatusNoContent}, s.herder.PutTaskConfigs(r.Context(), param(r, "connector"), configs, sig)
+}
+
+// fence answers the internal PUT /connectors/{c}/fence.
+func (s *Server) fence(r *http.Request, body []byte) (result, error) {
+	sig := api.Signature{Body: body, MAC: r.Header.Get(client.SignatureHeader), Algorithm: r.Header.Get(client.AlgorithmHeader)}
+	return result{status: http.StatusNoContent}, s.herder.FenceZombies(r.Context(), param(r, "connector"), sig)
 }
 
 // getTopics answers GET /connectors/{c}/topics (KIP-558).

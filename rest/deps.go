@@ -34,6 +34,8 @@ type Herder interface {
 	// PutTaskConfigs is the internal POST /connectors/{c}/tasks; the request's
 	// signature was not checked yet: body, MAC and algorithm come along.
 	PutTaskConfigs(ctx context.Context, name string, configs []map[string]string, sig api.Signature) error
+	// FenceZombies is the internal PUT /connectors/{c}/fence, with its signature.
+	FenceZombies(ctx context.Context, name string, sig api.Signature) error
 
 	ConnectorStatus(name string) (api.ConnectorStatus, error)
 	TaskStatus(id connect.TaskID) (api.TaskStatus, error)

@@ -2,11 +2,8 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -40,12 +37,13 @@ type handler func(r *http.Request) (result, error)
 // handle wraps a handler: content negotiation, time-out, forwarding, errors.
 func (s *Server) handle(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !acceptsJSON(r) {
-			writeRouterError(w, http.StatusNotAcceptable)
+		if !consumable(r) {
+			writeRouterError(w, http.StatusUnsupportedMediaType)
 			return
 		}
-		if hasBody(r) && !isJSON(r) {
-			writeRouterError(w, http.StatusUnsupportedMediaType)
+		contentType, accepted := produced(r)
+		if !accepted {
+			writeRouterError(w, http.StatusNotAcceptable)
 			return
 		}
 		ctx, cancel := context.WithTimeoutCause(r.Context(), requestTimeout, errTimeout)
@@ -53,20 +51,20 @@ func (s *Server) handle(h handler) http.HandlerFunc {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		res, err := h(r.WithContext(ctx))
 		if err != nil {
-			s.writeError(w, r, err)
+			s.writeError(w, r, contentType, err)
 			return
 		}
 		if res.location != "" {
 			w.Header().Set("Location", res.location)
 		}
-		s.writeJSON(w, res.status, res.body)
+		s.writeJSON(w, contentType, res.status, res.body)
 	}
 }
 
 var errTimeout = errors.New("Request timed out") //nolint:revive,staticcheck // the JVM's wording
 
 // writeError maps an error to its status and the error JSON.
-func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, contentType string, err error) {
 	status, message := http.StatusInternalServerError, err.Error()
 	var coded *api.Error
 	switch {
@@ -81,7 +79,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if status >= http.StatusInternalServerError {
 		s.log.Error("Uncaught exception in REST call to "+r.URL.Path, zap.Error(err))
 	}
-	s.writeJSON(w, status, errorBody{status, message})
+	s.writeJSON(w, contentType, status, errorBody{status, message})
 }
 
 // errorBody is the error JSON.
@@ -90,7 +88,7 @@ type errorBody struct {
 	Message string `json:"message"`
 }
 
-func (s *Server) writeJSON(w http.ResponseWriter, status int, body any) {
+func (s *Server) writeJSON(w http.ResponseWriter, contentType string, status int, body any) {
 	if body == nil {
 		w.WriteHeader(status)
 		return
@@ -100,7 +98,7 @@ func (s *Server) writeJSON(w http.ResponseWriter, status int, body any) {
 		s.log.Error("could not write an answer as JSON", zap.Error(err))
 		status, b = http.StatusInternalServerError, []byte(`{"error_code":500,"message":"the answer cannot be written as JSON"}`)
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	if _, err := w.Write(b); err != nil {
 		s.log.Debug("the client went away", zap.Error(err))
@@ -115,82 +113,6 @@ func writeRouterError(w http.ResponseWriter, status int) {
 	fmt.Fprintf(w, `{"error_code":%d,"message":"HTTP %d %s"}`, status, status, http.StatusText(status))
 }
 
-func hasBody(r *http.Request) bool { return r.ContentLength != 0 }
-
-func isJSON(r *http.Request) bool {
-	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && t == "application/json"
-}
-
-func acceptsJSON(r *http.Request) bool {
-	values := r.Header.Values("Accept")
-	if len(values) == 0 {
-		return true
-	}
-	for _, item := range strings.Split(strings.Join(values, ","), ",") {
-		t, params, err := mime.ParseMediaType(strings.TrimSpace(item))
-		if err != nil || params["q"] == "0" {
-			continue
-		}
-		if t == "application/json" || t == "application/*" || t == "*/*" {
-			return true
-		}
-	}
-	return false
-}
-
-// readJSON decodes a body strictly: unknown fields, a missing body and trailing text are
-// errors (500, as in the JVM).
-func readJSON(r *http.Request, into any) error {
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("the request has no body: send a JSON object")
-		}
-		return fmt.Errorf("the request's body is not the JSON that is expected here: %w", err)
-	}
-	return nil
-}
-
-// readConfig decodes a map of strings; numbers and booleans are taken as their text, null
-// as nil.
-func readConfig(raw map[string]json.RawMessage) (map[string]*string, error) {
-	config := make(map[string]*string, len(raw))
-	for k, v := range raw {
-		text := string(v)
-		switch {
-		case text == "null":
-			config[k] = nil
-		case strings.HasPrefix(text, `"`):
-			var s string
-			if err := json.Unmarshal(v, &s); err != nil {
-				return nil, err
-			}
-			config[k] = &s
-		case strings.HasPrefix(text, "{"), strings.HasPrefix(text, "["):
-			return nil, fmt.Errorf("the value of %q must be a string, not an object or array", k)
-		default:
-			config[k] = &text
-		}
-	}
-	return config, nil
-}
-
-// plainConfig refuses nulls, which only a PATCH may hold.
-func plainConfig(config map[string]*string) (map[string]string, error) {
-	plain := make(map[string]string, len(config))
-	for k, v := range config {
-		if v == nil {
-			return nil, api.Errorf(http.StatusBadRequest, "Connector configuration is invalid and contains the following 1 error(s):\n"+
-				"Null value can not be supplied as the configuration value. (%s)\n"+
-				"You can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`", k)
-		}
-		plain[k] = *v
-	}
-	return plain, nil
-}
-
 // queryBool is true only for the text true, in any case.
 func queryBool(r *http.Request, name string, byDefault bool) bool {
 	if !r.URL.Query().Has(name) {
@@ -200,9 +122,10 @@ func queryBool(r *http.Request, name string, byDefault bool) bool {
 }
 
 func pathTask(r *http.Request) (int, error) {
-	n, err := strconv.Atoi(param(r, "task"))
+	// Java's int: a larger number is no task, as a text is none.
+	n, err := strconv.ParseInt(param(r, "task"), 10, 32)
 	if err != nil {
 		return 0, api.Errorf(http.StatusNotFound, "HTTP 404 Not Found")
 	}
-	return n, nil
+	return int(n), nil
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -25,13 +26,20 @@ func (s *Server) getLogger(r *http.Request) (result, error) {
 
 // putLogger answers PUT /admin/loggers/{logger} (KIP-495, KIP-976).
 func (s *Server) putLogger(r *http.Request) (result, error) {
-	var body map[string]string
-	if err := readJSON(r, &body); err != nil {
+	var raw map[string]json.RawMessage
+	if err := readJSON(r, &raw); err != nil {
 		return result{}, err
 	}
-	level, given := body["level"]
-	if !given {
+	body, err := readConfig(raw)
+	if err != nil {
+		return result{}, err
+	}
+	if body["level"] == nil {
 		return result{}, api.Errorf(http.StatusBadRequest, "Desired 'level' parameter was not specified in request.")
+	}
+	level := *body["level"]
+	if level == "" {
+		return result{}, api.Errorf(http.StatusInternalServerError, "Illegal null or empty Level name.")
 	}
 	name := param(r, "logger")
 	if !validLevels[strings.ToUpper(level)] {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -29,15 +30,22 @@ func (s *Server) validate(r *http.Request) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	config, err := plainConfig(values)
-	if err != nil {
-		return result{}, err
-	}
+	config, nulls := splitNulls(values)
 	plugin := param(r, "plugin")
 	if class, given := config["connector.class"]; given &&
 		!strings.HasSuffix(strings.TrimSuffix(class, "Connector"), strings.TrimSuffix(plugin, "Connector")) {
 		return result{}, api.Errorf(http.StatusBadRequest, "Included connector type %s does not match request type %s", class, plugin)
 	}
 	infos, err := s.herder.Validate(r.Context(), config)
-	return ok(infos), err
+	var coded *api.Error
+	if errors.As(err, &coded) && coded.Status == http.StatusBadRequest {
+		// Here, unlike in a PUT of the connector, nobody unwraps the JVM's future.
+		return result{}, api.Errorf(http.StatusInternalServerError,
+			"org.apache.kafka.connect.runtime.rest.errors.BadRequestException: %s", coded.Message)
+	}
+	if err != nil {
+		return result{}, err
+	}
+	failNulls(&infos, nulls)
+	return ok(infos), nil
 }

@@ -44,6 +44,7 @@ func (s *Server) routes() http.Handler {
 	forwarded(http.MethodPut, "/connectors/{connector}/stop", s.stop)
 	get("/connectors/{connector}/tasks", s.getTasks)
 	forwarded(http.MethodPost, "/connectors/{connector}/tasks", s.putTasks)
+	forwarded(http.MethodPut, "/connectors/{connector}/fence", s.fence)
 	get("/connectors/{connector}/tasks/{task}/status", s.getTaskStatus)
 	forwarded(http.MethodPost, "/connectors/{connector}/tasks/{task}/restart", s.restartTask)
 	get("/connectors/{connector}/topics", s.getTopics)
@@ -99,13 +100,16 @@ func (s *Server) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
 				methods = append(methods, m)
 			}
 		}
-		slices.Sort(methods)
-		allow := strings.Join(methods, ",")
-		if r.Method != http.MethodOptions {
-			w.Header().Set("Allow", allow)
+		switch {
+		case len(methods) == 1: // chi asks here for every method that it does not know
+			writeRouterError(w, http.StatusNotFound)
+			return
+		case r.Method != http.MethodOptions:
 			writeRouterError(w, http.StatusMethodNotAllowed)
 			return
 		}
+		slices.Sort(methods)
+		allow := strings.Join(methods, ",")
 		w.Header().Set("Allow", allow)
 		w.Header().Set("Content-Type", "text/plain")
 		_, _ = w.Write([]byte(allow)) // the client may be gone

@@ -73,6 +73,9 @@ func (h *fakeHerder) RestartConnectorAndTasks(_ context.Context, name string, _,
 func (h *fakeHerder) PutTaskConfigs(_ context.Context, name string, _ []map[string]string, sig api.Signature) error {
 	return h.result("tasks " + name + " signed " + sig.MAC + " by " + sig.Algorithm)
 }
+func (h *fakeHerder) FenceZombies(_ context.Context, name string, sig api.Signature) error {
+	return h.result("fence " + name + " signed " + sig.MAC + " by " + sig.Algorithm)
+}
 func (h *fakeHerder) status(name string) api.ConnectorStatus {
 	v, undefined := "1.0", api.UndefinedVersion
 	return api.ConnectorStatus{Name: name, Type: "sink",
@@ -144,6 +147,8 @@ func TestAnswers(t *testing.T) {
 	const statusJSON = `{"name":"c","connector":{"state":"RUNNING","worker_id":"w:1","version":"1.0"},"tasks":[` +
 		`{"id":0,"state":"FAILED","worker_id":"w:1","version":null,"trace":"x\n"},{"id":1,"state":"RUNNING","worker_id":"w:1"}],"type":"sink"}`
 	const infoJSON = `{"name":"c","config":{"a":"<b>","name":"c"},"tasks":[{"connector":"c","task":0}],"type":"sink"}`
+	const nullMessage = `{"error_code":400,"message":"Connector configuration is invalid and contains the following 1 error(s):\nNull value can not be supplied ` +
+		"as the configuration value.\\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`\"}"
 	for _, tc := range []struct {
 		name, method, path, body string
 		status                   int
@@ -152,7 +157,7 @@ func TestAnswers(t *testing.T) {
 		{"server info", "GET", "/", "", 200, `{"version":"4.3.1","commit":"c","kafka_cluster_id":"k"}`},
 		{"list", "GET", "/connectors", "", 200, `["c"]`},
 		{"list with a trailing slash", "GET", "/connectors/", "", 200, `["c"]`},
-		{"list expanded", "GET", "/connectors?expand=info&expand=status", "", 200, `{"c":{"info":` + infoJSON + `,"status":` + statusJSON + `}}`},
+		{"list expanded", "GET", "/connectors?expand=info&expand=status", "", 200, `{"c":{"status":` + statusJSON + `,"info":` + infoJSON + `}}`},
 		{"list with an unknown expansion", "GET", "/connectors?expand=x", "", 200, `{"c":{}}`},
 		{"info, with matrix parameters", "GET", "/connectors/c;x=1", "", 200, infoJSON},
 		{"unknown connector", "GET", "/connectors/zz", "", 404, `{"error_code":404,"message":"Connector zz not found"}`},
@@ -160,10 +165,14 @@ func TestAnswers(t *testing.T) {
 		{"config", "GET", "/connectors/c/config", "", 200, `{"a":"<b>","name":"c"}`},
 		{"status", "GET", "/connectors/c/status", "", 200, statusJSON},
 		{"create", "POST", "/connectors", `{"name":" n ","config":{"k":5}}`, 201, `{"name":"n","config":{"k":"5","name":"n"},"tasks":[],"type":"sink"}`},
+		{"create with a number as name", "POST", "/connectors", "\ufeff" + `{"name":5,"config":{"b":true}}`, 201, `{"name":"5","config":{"b":"true","name":"5"},"tasks":[],"type":"sink"}`},
+		{"create with null", "POST", "/connectors", `{"name":"n","config":{"name":null,"k":null}}`, 400, nullMessage},
 		{"create with another name inside", "POST", "/connectors", `{"name":"a","config":{"name":"b"}}`, 400,
 			`{"error_code":400,"message":"Connector name configuration (b) doesn't match connector name in the URL (a)"}`},
 		{"replace", "PUT", "/connectors/c/config", `{"k":"v"}`, 200, `{"name":"c","config":{"k":"v","name":"c"},"tasks":[],"type":"sink"}`},
 		{"put a new one", "PUT", "/connectors/n/config", `{"k":"v"}`, 201, `{"name":"n","config":{"k":"v","name":"n"},"tasks":[],"type":"sink"}`},
+		{"put null", "PUT", "/connectors/c/config", `{"k":null}`, 400, nullMessage},
+		{"patch of an unknown one without a body", "PATCH", "/connectors/zz/config", "", 404, `{"error_code":404,"message":"Connector zz not found"}`},
 		{"patch with null", "PATCH", "/connectors/c/config", `{"gone":null}`, 200, `{"name":"c","config":null,"tasks":null,"type":""}`},
 		{"delete", "DELETE", "/connectors/c", "", 204, ""},
 		{"pause", "PUT", "/connectors/c/pause", "", 202, ""},
@@ -174,15 +183,23 @@ func TestAnswers(t *testing.T) {
 		{"restart task", "POST", "/connectors/c/tasks/0/restart", "", 204, ""},
 		{"tasks", "GET", "/connectors/c/tasks", "", 200, `[{"id":{"connector":"c","task":0},"config":{}}]`},
 		{"status of an unknown task", "GET", "/connectors/c/tasks/7/status", "", 404, `{"error_code":404,"message":"No status found for task c-7"}`},
+		{"a task beyond Java's int", "GET", "/connectors/c/tasks/99999999999/status", "", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
 		{"a task that is no number", "GET", "/connectors/c/tasks/x/status", "", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
 		{"topics", "GET", "/connectors/c/topics", "", 200, `{"c":{"topics":["t"]}}`},
 		{"plugins", "GET", "/connector-plugins", "", 200, `[{"class":"C","type":"sink","version":"1"}]`},
 		{"validate", "PUT", "/connector-plugins/C/config/validate", `{"connector.class":"x.C"}`, 200, `{"name":"C","error_count":0,"groups":[],"configs":[]}`},
+		{"validate null", "PUT", "/connector-plugins/C/config/validate", `{"k":null}`, 200, `{"name":"C","error_count":1,"groups":[],"configs":[{"definition":null,` +
+			`"value":{"name":"k","value":null,"recommended_values":[],"errors":["Null value can not be supplied as the configuration value."],"visible":true}}]}`},
 		{"validate of another class", "PUT", "/connector-plugins/D/config/validate", `{"connector.class":"x.C"}`, 400,
 			`{"error_code":400,"message":"Included connector type x.C does not match request type D"}`},
 		{"health", "GET", "/health", "", 200, `{"status":"healthy","message":"Worker has completed startup and is ready to handle requests."}`},
 		{"loggers", "GET", "/admin/loggers", "", 200, `{"root":{"level":"INFO","last_modified":null}}`},
 		{"a level that does not exist", "PUT", "/admin/loggers/root", `{"level":"LOUD"}`, 404, `{"error_code":404,"message":"invalid log level 'LOUD'."}`},
+		{"a level that is null", "PUT", "/admin/loggers/root", `{"level":null}`, 400, `{"error_code":400,"message":"Desired 'level' parameter was not specified in request."}`},
+		{"a level that is empty", "PUT", "/admin/loggers/root", `{"level":""}`, 500, `{"error_code":500,"message":"Illegal null or empty Level name."}`},
+		{"a level that is a number", "PUT", "/admin/loggers/root", `{"level":5,"x":true}`, 404, `{"error_code":404,"message":"invalid log level '5'."}`},
+		{"unknown path, unknown method", "FOO", "/nothing", "", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
+		{"unknown method", "FOO", "/connectors", "", 405, `{"error_code":405,"message":"HTTP 405 Method Not Allowed"}`},
 		{"unknown path", "GET", "/nothing", "", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
 		{"wrong method", "DELETE", "/connectors", "", 405, `{"error_code":405,"message":"HTTP 405 Method Not Allowed"}`},
 	} {
@@ -204,20 +221,64 @@ func TestLocationNamesTheAdvertisedURL(t *testing.T) {
 
 func TestMalformedBodiesAre500AsInTheJVM(t *testing.T) {
 	base := serve(t, &fakeHerder{})
-	for _, body := range []string{"{", "[]", `{"name":"x","unknown":1,"config":{}}`, `{"name":"x"}`, `{"name":"x","config":{"a":{}}}`} {
+	for _, body := range []string{"{", "[]", `{"name":"x","unknown":1,"config":{}}`, `{"name":"x"}`, `{"name":"x","config":{"a":{}}}`,
+		"null", `{"name":"x","config":{}} trailing`, `{"Name":"x","config":{}}`, `{"name":"x","CONFIG":{}}`, `{"name":{},"config":{}}`, "{\"name\":\"\xff\",\"config\":{}}"} {
 		if resp, text := request(t, "POST", base+"/connectors", body); resp.StatusCode != 500 || !strings.Contains(text, `"error_code":500`) {
 			t.Errorf("%s: %d %s", body, resp.StatusCode, text)
 		}
 	}
 }
 
+func TestAValidateThatCannotStartIs500WithTheExceptionsName(t *testing.T) {
+	h := &fakeHerder{err: api.Errorf(400, "Connector config {} contains no connector type")}
+	resp, body := request(t, "PUT", serve(t, h)+"/connector-plugins/C/config/validate", "{}")
+	const want = `{"error_code":500,"message":"org.apache.kafka.connect.runtime.rest.errors.BadRequestException: Connector config {} contains no connector type"}`
+	if resp.StatusCode != 500 || body != want {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
 func TestContentNegotiation(t *testing.T) {
 	base := serve(t, &fakeHerder{})
-	if resp, _ := request(t, "GET", base+"/connectors", "", "Accept", "text/html"); resp.StatusCode != 406 {
-		t.Errorf("Accept text/html: %d", resp.StatusCode)
+	for _, tc := range []struct {
+		accept string
+		status int
+		want   string // Content-Type
+	}{
+		{"text/html", 406, ""},
+		{"text/*", 406, ""},
+		{"*", 200, "application/json"},
+		{"application/json;q=0", 200, "application/json"},
+		{"text/plain, */*", 200, "application/json"},
+		{"application/json; charset=UTF-8", 200, "application/json;charset=utf-8"},
+		{"application/json;b=2;a=\"x y\"", 200, `application/json;a="x y";b=2`},
+		{"*/*;q=0.1, application/json;v=1;q=0.1", 200, "application/json;v=1"},
+		{"application/json;v=1;q=0.5, application/*;q=0.9", 200, "application/json"},
+	} {
+		resp, _ := request(t, "GET", base+"/connectors", "", "Accept", tc.accept)
+		if got := resp.Header.Get("Content-Type"); resp.StatusCode != tc.status || got != tc.want {
+			t.Errorf("Accept %s: %d %q, want %d %q", tc.accept, resp.StatusCode, got, tc.status, tc.want)
+		}
 	}
-	if resp, _ := request(t, "POST", base+"/connectors", "{}", "Content-Type", "text/plain"); resp.StatusCode != 415 {
-		t.Errorf("Content-Type text/plain: %d", resp.StatusCode)
+	for _, tc := range []struct {
+		method, path, body, contentType string
+		status                          int
+		want                            string // Content-Type
+	}{
+		{"GET", "/connectors", "", "text/plain", 415, ""}, // the router judges the header alone
+		{"GET", "/connectors", "{}", "*/*", 200, "application/json"},
+		{"PUT", "/connectors/c/pause", "{}", "application/*", 202, ""},
+		{"POST", "/connectors", "{}", "text/plain", 415, ""},
+		{"POST", "/connectors", "{}", "*/*", 415, "application/json"}, // who reads it refuses it
+		{"POST", "/connectors", `{"name":"n","config":{}}`, "application/json; charset=utf-8", 201, "application/json"},
+	} {
+		resp, body := request(t, tc.method, base+tc.path, tc.body, "Content-Type", tc.contentType)
+		if got := resp.Header.Get("Content-Type"); resp.StatusCode != tc.status || got != tc.want {
+			t.Errorf("%s %s as %s: %d %q %s, want %d %q", tc.method, tc.path, tc.contentType, resp.StatusCode, got, body, tc.status, tc.want)
+		}
+	}
+	if resp, _ := request(t, "DELETE", base+"/connectors", ""); resp.Header.Get("Allow") != "" {
+		t.Error("405 with an Allow header, which the JVM does not send")
 	}
 	resp, body := request(t, "OPTIONS", base+"/connectors/c", "")
 	if resp.StatusCode != 200 || body != "DELETE,GET,HEAD,OPTIONS" || resp.Header.Get("Content-Type") != "text/plain" {
@@ -264,6 +325,10 @@ func TestInternalRequestsCarryTheirSignature(t *testing.T) {
 	resp, body := request(t, "POST", serve(t, h)+"/connectors/c/tasks", `[{"a":"b"}]`,
 		client.SignatureHeader, "bWFj", client.AlgorithmHeader, "HmacSHA256")
 	if resp.StatusCode != 204 || len(h.calls) != 1 || h.calls[0] != "tasks c signed bWFj by HmacSHA256" {
+		t.Errorf("%d %s %v", resp.StatusCode, body, h.calls)
+	}
+	resp, body = request(t, "PUT", serve(t, h)+"/connectors/c/fence", "", client.SignatureHeader, "bWFj", client.AlgorithmHeader, "HmacSHA256")
+	if resp.StatusCode != 204 || len(h.calls) != 2 || h.calls[1] != "fence c signed bWFj by HmacSHA256" {
 		t.Errorf("%d %s %v", resp.StatusCode, body, h.calls)
 	}
 }

@@ -73,7 +73,7 @@ func (h *Herder) validateConfig(ctx context.Context, config map[string]string) e
 	if err != nil {
 		return err
 	}
-	return h.Validator.CheckErrors(infos)
+	return infos.Err()
 }
 
 // PatchConnector changes single keys; nil removes one.
@@ -176,6 +176,21 @@ func (h *Herder) putTaskConfigs(ctx context.Context, name string, configs []map[
 		}
 		return h.Configs.PutTaskConfigs(ctx, name, configs)
 	})
+}
+
+// FenceZombies refuses to fence (KIP-618): only source connectors have transactional
+// producers, and none runs here.
+func (h *Herder) FenceZombies(_ context.Context, name string, sig api.Signature) error {
+	if err := h.verify(sig); err != nil {
+		return err
+	}
+	if err := h.checkLeader(); err != nil {
+		return err
+	}
+	if !h.Configs.Snapshot().Contains(name) {
+		return errNotFound(name)
+	}
+	return api.Errorf(http.StatusBadRequest, "Connector %s is not a source connector", name)
 }
 
 func errNotFound(name string) error {

@@ -116,7 +116,7 @@ func TestValidateAsTheJVM(t *testing.T) {
 				t.Errorf("answer (-JVM +ours):\n%s", diff)
 			}
 			if c.PutStatus == 400 && c.PutMessage != "" && c.Config["name"] != "" {
-				if err := v.CheckErrors(got); err == nil || err.Error() != c.PutMessage {
+				if err := got.Err(); err == nil || err.Error() != c.PutMessage {
 					t.Errorf("refused with\n%v\nwant\n%s", err, c.PutMessage)
 				}
 			}

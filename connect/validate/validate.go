@@ -88,23 +88,6 @@ func javaMap(props map[string]string) string {
 	return "{" + strings.Join(pairs, ", ") + "}"
 }
 
-// CheckErrors returns an *api.Error with status 400 that lists the errors of a result in
-// its order, or nil.
-func (v *Validator) CheckErrors(infos api.ConfigInfos) error {
-	if infos.ErrorCount == 0 {
-		return nil
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "Connector configuration is invalid and contains the following %d error(s):", infos.ErrorCount)
-	for i := range infos.Configs {
-		for _, msg := range infos.Configs[i].Value.Errors {
-			b.WriteString("\n" + msg)
-		}
-	}
-	b.WriteString("\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`")
-	return &api.Error{Status: http.StatusBadRequest, Message: b.String()}
-}
-
 // PluginConfig returns the definitions of the keys of a plugin, by class or alias: its own,
 // and for a connector the keys of every connector behind them. An unknown plugin is an
 // *api.Error with status 404.

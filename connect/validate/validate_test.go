@@ -43,13 +43,13 @@ func TestUnsupportedKeysAreRefused(t *testing.T) {
 		if infos.ErrorCount != 1 || len(got) != 1 || !strings.Contains(got[0], "for configuration "+key) {
 			t.Errorf("%s: %d errors, %q", key, infos.ErrorCount, got)
 		}
-		if err := v.CheckErrors(infos); err == nil || !strings.Contains(err.Error(), key) {
+		if err := infos.Err(); err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: refused with %v", key, err)
 		}
 	}
 	infos, err := v.Validate(t.Context(), valid("transforms", " ", "errors.deadletterqueue.topic.name", ""))
-	if err != nil || v.CheckErrors(infos) != nil {
-		t.Errorf("empty keys were refused: %v, %v", err, v.CheckErrors(infos))
+	if err != nil || infos.Err() != nil {
+		t.Errorf("empty keys were refused: %v, %v", err, infos.Err())
 	}
 }
 
@@ -104,7 +104,7 @@ func TestConnectorsOwnValidation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = v.CheckErrors(infos)
+	err = infos.Err()
 	const want = "contains the following 3 error(s):\nnobody knows it\nnot these\nno such directory\n"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)

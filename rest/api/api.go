@@ -2,7 +2,11 @@
 // leaf: the router, the herder and the client all use it.
 package api
 
-import "fmt"
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
 
 // ServerInfo answers GET /.
 type ServerInfo struct {
@@ -104,6 +108,22 @@ type ConfigInfos struct {
 	ErrorCount int          `json:"error_count"`
 	Groups     []string     `json:"groups"`
 	Configs    []ConfigInfo `json:"configs"`
+}
+
+// Err returns an *Error with status 400 that lists the errors in order, or nil.
+func (c *ConfigInfos) Err() error {
+	if c.ErrorCount == 0 {
+		return nil
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Connector configuration is invalid and contains the following %d error(s):", c.ErrorCount)
+	for i := range c.Configs {
+		for _, msg := range c.Configs[i].Value.Errors {
+			b.WriteString("\n" + msg)
+		}
+	}
+	b.WriteString("\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`")
+	return &Error{Status: http.StatusBadRequest, Message: b.String()}
 }
 
 // Error is a failure with its HTTP status. Any other error becomes a 500.
