@@ -70,18 +70,41 @@ func newApp(mode settings.Mode, props map[string]string, log *zap.Logger, levels
 	if a.settings, err = settings.ParseWorker(resolved, mode); err != nil {
 		return nil, err
 	}
-	return a, errors.Join(a.unsupported()...)
+	return a, errors.Join(append(a.unknownConverters(), a.unsupported()...)...)
+}
+
+// unknownConverters refuses converters that are not linked in at the start, as the JVM
+// does, and not with the first connector that uses them.
+func (a *app) unknownConverters() (problems []error) {
+	check := func(key, class string, err error) {
+		if err != nil {
+			problems = append(problems, &config.Error{Key: key, Msg: fmt.Sprintf("Invalid value %s for configuration %s: Class %s could not be found. "+
+				"`worker plugins` lists what there is; Java classes cannot be loaded.", class, key, class)})
+		}
+	}
+	s := a.settings
+	_, err := a.plugins.Converter(s.KeyConverter.Class)
+	check("key.converter", s.KeyConverter.Class, err)
+	_, err = a.plugins.Converter(s.ValueConverter.Class)
+	check("value.converter", s.ValueConverter.Class, err)
+	_, err = a.plugins.HeaderConverter(s.HeaderConverter.Class)
+	check("header.converter", s.HeaderConverter.Class, err)
+	return problems
 }
 
 // unsupported refuses what would be unsafe or lossy to ignore.
 func (a *app) unsupported() (problems []error) {
 	refuse := func(key, why string) { problems = append(problems, &config.Error{Key: key, Msg: why}) }
 	s := a.settings
-	for _, l := range append(s.REST.Listeners, s.REST.AdminListeners...) {
-		if l.Scheme == "https" {
-			refuse("listeners", fmt.Sprintf("Listener %s: HTTPS is not supported yet. Use http:// and a proxy that ends TLS.", l))
+	https := func(key string, listeners []settings.Listener) {
+		for _, l := range listeners {
+			if l.Scheme == "https" {
+				refuse(key, fmt.Sprintf("Listener %s of %s: HTTPS is not supported yet. Use http:// and a proxy that ends TLS.", l, key))
+			}
 		}
 	}
+	https("listeners", s.REST.Listeners)
+	https("admin.listeners", s.REST.AdminListeners)
 	if len(s.REST.Extensions) > 0 {
 		refuse("rest.extension.classes", "REST extensions are not supported yet, and without them the REST interface would be open. Remove rest.extension.classes only if that is what you want.")
 	}
@@ -150,9 +173,11 @@ func (a *app) serve(ctx context.Context, server *rest.Server, h *herder.Herder, 
 	a.log.Info("Kafka Connect started")
 	a.listening <- url
 
+	createCtx, stopCreating := context.WithCancel(ctx)
+	defer stopCreating()
 	created := make(chan error, 1)
-	go func() { created <- a.createConnectors(ctx, h) }()
-	running := true
+	go func() { created <- a.createConnectors(createCtx, h) }()
+	creating, running := true, true
 	var err error
 	for wait := true; wait; {
 		select {
@@ -160,7 +185,7 @@ func (a *app) serve(ctx context.Context, server *rest.Server, h *herder.Herder, 
 			wait = false
 		case failed := <-created:
 			// Its end is not the worker's, unless a connector was refused.
-			created, err = nil, failed
+			creating, created, err = false, nil, failed
 			wait = failed == nil
 		case err = <-server.Failed():
 			wait = false
@@ -169,6 +194,9 @@ func (a *app) serve(ctx context.Context, server *rest.Server, h *herder.Herder, 
 		}
 	}
 	a.log.Info("Kafka Connect stopping")
+	if stopCreating(); creating {
+		err = errors.Join(err, <-created)
+	}
 	err = errors.Join(err, a.stopREST(server))
 	stop()
 	if running {
@@ -196,10 +224,11 @@ func (a *app) createConnectors(ctx context.Context, h *herder.Herder) error {
 	if len(a.connectors) == 0 {
 		return nil
 	}
-	for tick := time.NewTicker(20 * time.Millisecond); !h.Started(); {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !h.Started() {
 		select {
 		case <-ctx.Done():
-			tick.Stop()
 			return nil
 		case <-tick.C:
 		}

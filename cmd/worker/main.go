@@ -55,18 +55,33 @@ func run(args []string, out io.Writer) error {
 }
 
 // signalContext ends at the first SIGTERM or SIGINT; the second one ends the process.
-func signalContext() (context.Context, context.CancelFunc) {
+// stop ends the watch and waits for it.
+func signalContext() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	ended, watched := make(chan struct{}), make(chan struct{})
 	go func() {
-		<-signals
-		cancel()
-		second := <-signals
-		fmt.Fprintln(os.Stderr, "second signal: ending at once; records that were not committed are read again")
-		os.Exit(exitSignal + int(second.(syscall.Signal)))
+		defer close(watched)
+		for n := 1; ; n++ {
+			select {
+			case <-ended:
+				return
+			case s := <-signals:
+				cancel()
+				if n == 2 {
+					fmt.Fprintln(os.Stderr, "second signal: ending at once; records that were not committed are read again")
+					os.Exit(exitSignal + int(s.(syscall.Signal)))
+				}
+			}
+		}
 	}()
-	return ctx, cancel
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel()
+		close(ended)
+		<-watched
+	}
 }
 
 // overrides collects --override key=value.

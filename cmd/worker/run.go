@@ -49,12 +49,9 @@ func runWorker(ctx context.Context, command string, args []string) error {
 		c, err := readConnectorFile(path)
 		connectors, problems = append(connectors, c), append(problems, err)
 	}
-	if err := errors.Join(problems...); err != nil {
-		return err
-	}
 	log, levels := logging.New(os.Stdout)
 	a, err := newApp(mode, props, log, levels)
-	if err != nil {
+	if err := errors.Join(append([]error{err}, problems...)...); err != nil {
 		return err
 	}
 	a.connectors = connectors

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -440,6 +441,18 @@ func emptyBatch(first int64, n int32) []byte {
 	return raw
 }
 
+// rawAnswer answers a Fetch with raw batches of partition 0, and nothing else.
+func rawAnswer(req *kmsg.FetchRequest, topic string, raw []byte) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.FetchResponse)
+	t := kmsg.NewFetchResponseTopic()
+	t.Topic = topic
+	p := kmsg.NewFetchResponseTopicPartition()
+	p.Partition, p.HighWatermark, p.LastStableOffset, p.RecordBatches = 0, 100, 100, raw
+	t.Partitions = append(t.Partitions, p)
+	resp.Topics = append(resp.Topics, t)
+	return resp
+}
+
 // answerFetch answers the next Fetch of a partition from offset 0 with raw batches.
 func answerFetch(c *kafkatest.Cluster, raw []byte) {
 	c.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -447,14 +460,7 @@ func answerFetch(c *kafkatest.Cluster, raw []byte) {
 		if len(req.Topics) == 0 || req.Topics[0].Partitions[0].FetchOffset != 0 {
 			return nil, nil, false
 		}
-		resp := req.ResponseKind().(*kmsg.FetchResponse)
-		t := kmsg.NewFetchResponseTopic()
-		t.Topic = req.Topics[0].Topic
-		p := kmsg.NewFetchResponseTopicPartition()
-		p.Partition, p.HighWatermark, p.LastStableOffset, p.RecordBatches = 0, 100, 100, raw
-		t.Partitions = append(t.Partitions, p)
-		resp.Topics = append(resp.Topics, t)
-		return resp, nil, true
+		return rawAnswer(req, req.Topics[0].Topic, raw), nil, true
 	})
 }
 
@@ -470,36 +476,42 @@ func TestPassesEmptyBatches(t *testing.T) {
 	}
 }
 
+// TestConsumerTellsOfDamagedBatches: an answer with a wrong checksum is asked for again,
+// partition by partition; what is good is delivered, and the error names what is not.
 func TestConsumerTellsOfDamagedBatches(t *testing.T) {
-	c := kafkatest.New(t)
-	c.Topic("t", 2)
-	produceTo(c, 2, "a", 4)
-	var raw []byte
-	consumer := newTestConsumer(t, c, "fetch.max.bytes", "100000")
-	c.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		req := r.(*kmsg.FetchRequest)
-		c.KeepControl()
-		for _, topic := range req.Topics {
-			if len(topic.Partitions) == 0 || topic.Partitions[0].Partition != 0 {
-				continue
+	checksum := rawBatch(0, 1, 1, "v")
+	checksum[len(checksum)-2] ^= 0xff
+	cut := rawBatch(0, 1, 1, "v")
+	cut[60] = 99 // records that are not there
+	for name, raw := range map[string][]byte{"checksum": checksum, "cut": cut} {
+		t.Run(name, func(t *testing.T) {
+			c := kafkatest.New(t, kfake.NumBrokers(1))
+			c.Topic("t", 2)
+			produceTo(c, 2, "a", 4)
+			c.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+				c.KeepControl()
+				req := r.(*kmsg.FetchRequest)
+				for _, topic := range req.Topics {
+					for _, p := range topic.Partitions {
+						if p.Partition == 0 {
+							return rawAnswer(req, topic.Topic, raw), nil, true
+						}
+					}
+				}
+				return nil, nil, false
+			})
+			consumer := newTestConsumer(t, c)
+			consumer.Add(from(0, tps("t-0 t-1")...))
+			var fetch *FetchError
+			if err := pollError(t, consumer); !errors.As(err, &fetch) || fetch.TopicPartition != tp("t", 0) || fetch.Offset != 0 {
+				t.Errorf("Poll returned %v", err)
 			}
-			resp := req.ResponseKind().(*kmsg.FetchResponse)
-			rt := kmsg.NewFetchResponseTopic()
-			rt.Topic = topic.Topic
-			p := kmsg.NewFetchResponseTopicPartition()
-			raw = emptyBatch(topic.Partitions[0].FetchOffset, 2)
-			raw[len(raw)-1] ^= 0xff // the checksum is wrong now
-			p.Partition, p.HighWatermark, p.LastStableOffset, p.RecordBatches = 0, 100, 100, raw
-			rt.Partitions = append(rt.Partitions, p)
-			resp.Topics = append(resp.Topics, rt)
-			return resp, nil, true
-		}
-		return nil, nil, false
-	})
-	consumer.Add(from(0, tps("t-0 t-1")...))
-	var fetch *FetchError
-	if err := pollError(t, consumer); !errors.As(err, &fetch) || fetch.TopicPartition != tp("t", 0) || fetch.Offset != 0 {
-		t.Errorf("Poll returned %v", err)
+			consumer.Pause(tp("t", 0))
+			consumer.Seek(tp("t", 1), 0)
+			if got := readN(t, consumer, 4)[tp("t", 1)]; len(got) != 4 {
+				t.Errorf("the good partition: %q", got)
+			}
+		})
 	}
 }
 
@@ -735,5 +747,38 @@ func BenchmarkFetch(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestFetchDoesNotAllocatePerRecord counts the allocations of the whole process, the
+// fake brokers included.
+func TestFetchDoesNotAllocatePerRecord(t *testing.T) {
+	c := kafkatest.New(t)
+	c.Topic("t", 1)
+	const batches, perBatch = 20, 1000
+	for range batches {
+		c.Produce("none", kafkatest.Values("t", 0, strings.Repeat("x", 90), perBatch)...)
+	}
+	consumer := newTestConsumer(t, c, "max.poll.records", "2000")
+	read := func() {
+		for n := 0; n < batches*perBatch; {
+			got, err := consumer.Poll(t.Context(), time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range got {
+				n += len(got[i].Records)
+			}
+		}
+	}
+	consumer.Add(from(0, tp("t", 0)))
+	read() // the buffers grow
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	consumer.Seek(tp("t", 0), 0)
+	read()
+	runtime.ReadMemStats(&after)
+	if per := float64(after.Mallocs-before.Mallocs) / (batches * perBatch); per > 0.25 {
+		t.Errorf("%.2f allocations per record", per)
 	}
 }

@@ -213,7 +213,7 @@ func (g *GroupConsumer) runPending(ctx context.Context) error {
 // loseFenced gives up what another instance has taken over.
 func (g *GroupConsumer) loseFenced(ctx context.Context, fatal error) error {
 	if codeOf(fatal) != sarama.ErrFencedInstancedId {
-		return nil
+		return nil //nolint:nilerr // the caller returns it
 	}
 	tps := g.Assignment()
 	if len(tps) == 0 {

@@ -109,12 +109,6 @@ func (h *member) lastPrepare() prepared {
 	return h.prepares[len(h.prepares)-1]
 }
 
-func (h *member) set(fn func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	fn()
-}
-
 func memberConfig() MembershipConfig {
 	return MembershipConfig{
 		GroupID: "g", ProtocolType: "connect", SessionTimeout: 2 * time.Second,

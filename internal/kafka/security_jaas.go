@@ -42,14 +42,14 @@ func parseJAAS(text string) (jaasEntry, error) {
 			return e, errors.New("JAAS config entry not terminated by semi-colon")
 		}
 		if !s.accept('=') {
-			return e, fmt.Errorf("Value not specified for key '%s' in JAAS config", key) //nolint:staticcheck // Java's wording
+			return e, noJAASValue(key)
 		}
 		value, err := s.word()
 		if err != nil {
 			return e, err
 		}
 		if value == "" && !s.quoted {
-			return e, fmt.Errorf("Value not specified for key '%s' in JAAS config", key) //nolint:staticcheck // Java's wording
+			return e, noJAASValue(key)
 		}
 		e.options[key] = value
 	}
@@ -57,6 +57,16 @@ func parseJAAS(text string) (jaasEntry, error) {
 		return e, errors.New("JAAS config property contains more than one login module, should be 1")
 	}
 	return e, nil
+}
+
+// noJAASValue names the option only when it is one: after a misplaced quote, a piece of
+// the password stands where a name should.
+func noJAASValue(key string) error {
+	switch strings.ToLower(key) {
+	case "username", "password", "tokenauth":
+		return fmt.Errorf("Value not specified for key '%s' in JAAS config", key) //nolint:staticcheck // Java's wording
+	}
+	return errors.New("Value not specified for a key in JAAS config: write name=\"value\", and a quote within a value as \\\"") //nolint:staticcheck // Java's wording
 }
 
 // jaasScanner reads words and quoted strings; // and /* */ comments are skipped.

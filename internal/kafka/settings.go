@@ -1,8 +1,6 @@
 package kafka
 
 import (
-	"context"
-	"fmt"
 	"net"
 	"strconv"
 	"time"
@@ -124,43 +122,4 @@ func (s *clientSettings) withDialer(d *dialer) *sarama.Config {
 	c := *s.sarama
 	c.Net.Proxy.Dialer = d
 	return &c
-}
-
-// saramaConfig translates Java client properties to a configuration of sarama and
-// returns the addresses of bootstrap.servers with it. Properties that are not about
-// connections are left at sarama's defaults: this package does its own fetching,
-// producing and group membership. All wrong values are reported together.
-func saramaConfig(props map[string]string) (*sarama.Config, []string, error) {
-	r := newPropReader(props)
-	s := readClientSettings(r, consumerReceiveBuffer)
-	if err := r.err(); err != nil {
-		return nil, nil, err
-	}
-	return s.sarama, s.bootstrap, nil
-}
-
-// openSaramaClient opens a sarama client of its own from Java client properties.
-// tune, if any, changes the configuration first, e.g. Net.ReadTimeout of a client
-// that waits for JoinGroup. cut drops its connections at once, so that calls that
-// wait for an answer return; call it before Close when one may be waiting.
-func openSaramaClient(ctx context.Context, props map[string]string, tune func(*sarama.Config)) (client sarama.Client, cut func(), err error) {
-	cfg, bootstrap, err := saramaConfig(props)
-	if err != nil {
-		return nil, nil, err
-	}
-	if tune != nil {
-		tune(cfg)
-	}
-	d := cfg.Net.Proxy.Dialer.(*dialer)
-	stop := context.AfterFunc(ctx, d.cut)
-	defer stop()
-	client, err = sarama.NewClient(bootstrap, cfg)
-	if err != nil {
-		d.abort()
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return nil, nil, fmt.Errorf("connect to Kafka at %v (bootstrap.servers): %w", bootstrap, err)
-	}
-	return client, d.cut, nil
 }

@@ -19,7 +19,9 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
 
 	"github.com/penstock-io/penstock/connect/config"
@@ -82,11 +84,11 @@ func TestSettingsDefaults(t *testing.T) {
 func TestJAAS(t *testing.T) {
 	const module = "org.apache.kafka.common.security.plain.PlainLoginModule"
 	for text, want := range map[string]map[string]string{
-		module + ` required username="u" password="p w";`:              {"username": "u", "password": "p w"},
+		module + ` required username="u" password="p w";`:                {"username": "u", "password": "p w"},
 		module + "\n\trequired\n username='u'\n password=\"a\\\"b\" ;\n": {"username": "u", "password": `a"b`},
-		module + ` REQUIRED username=u password=p;`:                    {"username": "u", "password": "p"},
-		module + ` required /* c */ a="" // d` + "\n b=\"\\t\";":       {"a": "", "b": "\t"},
-		module + ` required;`: {},
+		module + ` REQUIRED username=u password=p;`:                      {"username": "u", "password": "p"},
+		module + ` required /* c */ a="" // d` + "\n b=\"\\t\";":         {"a": "", "b": "\t"},
+		module + ` required;`:                                            {},
 	} {
 		got, err := parseJAAS(text)
 		if err != nil || got.module != module || !maps.Equal(got.options, want) {
@@ -98,8 +100,9 @@ func TestJAAS(t *testing.T) {
 		"M":                          "Login module control flag not specified in JAAS config",
 		"M maybe a=b;":               "Login module control flag not valid in JAAS config",
 		"M required a=b":             "JAAS config entry not terminated by semi-colon",
-		"M required a;":              "Value not specified for key 'a' in JAAS config",
-		"M required a=;":             "Value not specified for key 'a' in JAAS config",
+		"M required password;":       "Value not specified for key 'password' in JAAS config",
+		"M required password=;":      "Value not specified for key 'password' in JAAS config",
+		"M required a=;":             "Value not specified for a key in JAAS config",
 		"M required a=b; N required": "more than one login module",
 		`M required a="b;`:           "no closing quote",
 		"M required a=\"b\nc\";":     "does not end on its line",
@@ -125,7 +128,7 @@ func TestErrorsKeepSecrets(t *testing.T) {
 		if err == nil {
 			t.Fatal("the wrong login module was accepted")
 		}
-		if strings.Contains(strings.Replace(err.Error(), "for key '"+secret, "", 1), secret) {
+		if strings.Contains(err.Error(), secret) {
 			t.Fatalf("%q: %v", text, err)
 		}
 	})
@@ -209,28 +212,40 @@ func TestScram(t *testing.T) {
 	}
 }
 
+func loginProps(mechanism, password string) []string {
+	module := map[string]string{"PLAIN": "plain.Plain", "SCRAM-SHA-256": "scram.Scram", "SCRAM-SHA-512": "scram.Scram"}[mechanism]
+	return []string{
+		"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", mechanism,
+		"sasl.jaas.config", "org.apache.kafka.common.security." + module + `LoginModule required username="u" password="` + password + `";`,
+	}
+}
+
 func TestLogins(t *testing.T) {
 	c := kafkatest.New(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "u", "p"), kfake.Superuser("SCRAM-SHA-256", "u", "p"), kfake.Superuser("SCRAM-SHA-512", "u", "p"))
-	for mechanism, module := range map[string]string{"PLAIN": "plain.Plain", "SCRAM-SHA-256": "scram.Scram", "SCRAM-SHA-512": "scram.Scram"} {
-		login := func(password string) []string {
-			return []string{
-				"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", mechanism,
-				"sasl.jaas.config", "org.apache.kafka.common.security." + module + `LoginModule required username="u" password="` + password + `";`,
-			}
-		}
-		if _, err := newTestClient(t, c, login("p")...).ClusterID(t.Context()); err != nil {
+	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
+		if _, err := newTestClient(t, c, loginProps(mechanism, "p")...).ClusterID(t.Context()); err != nil {
 			t.Errorf("%s: %v", mechanism, err)
 		}
-		_, err := NewClient(t.Context(), c.Props(login("wr0ng")...), testLog(t))
-		if !errors.Is(err, ErrAuthentication) || strings.Contains(err.Error(), "wr0ng") {
-			t.Errorf("%s, wrong password: %v", mechanism, err)
+	}
+}
+
+// TestRefusedLogins: everybody tells of a wrong password, and does not try for ever.
+// kfake would hang up; Kafka says why.
+func TestRefusedLogins(t *testing.T) {
+	c := kafkatest.New(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "u", "p"), kfake.Superuser("SCRAM-SHA-512", "u", "p"))
+	c.ControlKey(int16(kmsg.SASLAuthenticate), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		resp := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+		resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, kmsg.StringPtr("Authentication failed: Invalid username or password")
+		return resp, nil, true
+	})
+	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-512"} {
+		_, err := NewClient(t.Context(), c.Props(loginProps(mechanism, "wr0ng")...), testLog(t))
+		if !errors.Is(err, ErrAuthentication) || strings.Contains(err.Error(), "wr0ng") || !strings.Contains(err.Error(), "sasl.jaas.config") {
+			t.Errorf("%s: %v", mechanism, err)
 		}
 	}
-	// The consumer and the producer tell of it, too, and do not try for ever.
-	wrong := []string{
-		"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN", "sasl.jaas.config",
-		`org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="x";`,
-	}
+	wrong := loginProps("PLAIN", "wr0ng")
 	consumer := newTestConsumer(t, c, wrong...)
 	consumer.Add(from(0, tp("t", 0)))
 	if err := pollError(t, consumer); !errors.Is(err, ErrAuthentication) {
