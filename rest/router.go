@@ -54,9 +54,11 @@ func (s *Server) routes() http.Handler {
 	get("/connector-plugins/{plugin}/config", s.pluginConfig)
 	local(http.MethodPut, "/connector-plugins/{plugin}/config/validate", s.validate)
 
-	get("/admin/loggers", s.listLoggers)
-	get("/admin/loggers/{logger}", s.getLogger)
-	local(http.MethodPut, "/admin/loggers/{logger}", s.putLogger)
+	if s.loggers != nil {
+		get("/admin/loggers", s.listLoggers)
+		get("/admin/loggers/{logger}", s.getLogger)
+		local(http.MethodPut, "/admin/loggers/{logger}", s.putLogger)
+	}
 	return r
 }
 

@@ -23,8 +23,9 @@ type Options struct {
 	Client *client.Client // for forwarding
 	// TrackTopics and ResetAllowed are topic.tracking.enable and topic.tracking.allow.reset.
 	TrackTopics, ResetAllowed bool
-	Loggers                   Loggers
-	Log                       *zap.Logger
+	// Loggers serves /admin/loggers; nil turns /admin off, as an empty admin.listeners does.
+	Loggers Loggers
+	Log     *zap.Logger
 }
 
 // Loggers changes log levels at run time, for /admin/loggers.

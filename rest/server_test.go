@@ -332,3 +332,20 @@ func TestInternalRequestsCarryTheirSignature(t *testing.T) {
 		t.Errorf("%d %s %v", resp.StatusCode, body, h.calls)
 	}
 }
+
+func TestAdminIsNotServedWhenItIsTurnedOff(t *testing.T) {
+	s := &Server{client: client.New(nil), log: zap.NewNop()}
+	s.Mount(&fakeHerder{}, "http://me:8083/")
+	server := httptest.NewServer(http.HandlerFunc(s.serve))
+	defer server.Close()
+	for _, path := range []string{"/admin/loggers", "/admin/loggers/root"} {
+		resp, err := http.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNotFound {
+			t.Errorf("%s answers %d", path, resp.StatusCode)
+		}
+	}
+}

@@ -11,7 +11,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config"
 	"github.com/penstock-io/penstock/connect/config/provider"
 	"github.com/penstock-io/penstock/connect/group"
@@ -96,15 +95,15 @@ func (a *app) unknownConverters() (problems []error) {
 func (a *app) unsupported() (problems []error) {
 	refuse := func(key, why string) { problems = append(problems, &config.Error{Key: key, Msg: why}) }
 	s := a.settings
-	https := func(key string, listeners []settings.Listener) {
-		for _, l := range listeners {
-			if l.Scheme == "https" {
-				refuse(key, fmt.Sprintf("Listener %s of %s: HTTPS is not supported yet. Use http:// and a proxy that ends TLS.", l, key))
-			}
+	for _, l := range s.REST.Listeners {
+		if l.Scheme == "https" {
+			refuse("listeners", fmt.Sprintf("Listener %s of listeners: HTTPS is not supported yet. Use http:// and a proxy that ends TLS.", l))
 		}
 	}
-	https("listeners", s.REST.Listeners)
-	https("admin.listeners", s.REST.AdminListeners)
+	if len(s.REST.AdminListeners) > 0 {
+		refuse("admin.listeners", "Admin listeners of their own are not supported yet, and /admin must not move to where others can reach it. "+
+			"Leave admin.listeners out to serve /admin on listeners, or set it to nothing to turn /admin off.")
+	}
 	if len(s.REST.Extensions) > 0 {
 		refuse("rest.extension.classes", "REST extensions are not supported yet, and without them the REST interface would be open. Remove rest.extension.classes only if that is what you want.")
 	}
@@ -112,6 +111,17 @@ func (a *app) unsupported() (problems []error) {
 		refuse("exactly.once.source.support", fmt.Sprintf("exactly.once.source.support=%s is not supported yet: there are no source connectors. Set it to disabled.", s.ExactlyOnce))
 	}
 	return problems
+}
+
+// noEffect names properties of the REST interface that were set and are not served yet;
+// leaving them out opens nothing.
+func (a *app) noEffect() (keys []string) {
+	for _, key := range []string{"access.control.allow.origin", "access.control.allow.methods", "response.http.headers.config"} {
+		if a.settings.Props[key] != "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 func (a *app) resolve(props map[string]string) (map[string]string, error) {
@@ -124,6 +134,9 @@ func (a *app) run(ctx context.Context) (err error) {
 	a.log.Info("Kafka version: " + kafkaVersion + " (Penstock " + version + ", commit " + commit + ")")
 	for _, w := range a.settings.Warnings() {
 		a.log.Warn(w)
+	}
+	for _, key := range a.noEffect() {
+		a.log.Warn(key + " has no effect yet.")
 	}
 	for _, key := range a.settings.UnknownKeys() {
 		a.log.Warn("The configuration '" + key + "' was supplied but isn't a known config.")
@@ -148,7 +161,7 @@ func (a *app) run(ctx context.Context) (err error) {
 	server, err := rest.Listen(rest.Options{
 		Listen: a.addresses(), Info: api.ServerInfo{Version: kafkaVersion, Commit: commit, KafkaClusterID: cluster}, Client: rester,
 		TrackTopics: a.settings.TopicTracking, ResetAllowed: a.settings.TopicTrackingReset,
-		Loggers: loggers{a.levels}, Log: a.log.Named("rest"),
+		Loggers: a.adminLoggers(), Log: a.log.Named("rest"),
 	})
 	if err != nil {
 		return startError(ctx, err)
@@ -191,6 +204,9 @@ func (a *app) serve(ctx context.Context, server *rest.Server, h *herder.Herder, 
 			wait = false
 		case err = <-ended:
 			running, wait = false, false
+			if !h.Started() {
+				err = startError(ctx, err)
+			}
 		}
 	}
 	a.log.Info("Kafka Connect stopping")
@@ -200,7 +216,10 @@ func (a *app) serve(ctx context.Context, server *rest.Server, h *herder.Herder, 
 	err = errors.Join(err, a.stopREST(server))
 	stop()
 	if running {
-		err = errors.Join(err, <-ended)
+		// A start that is cut short fails with the cancellation that was asked for.
+		if failed := <-ended; !errors.Is(failed, context.Canceled) {
+			err = errors.Join(err, failed)
+		}
 	}
 	a.log.Info("Kafka Connect stopped")
 	return err
@@ -234,7 +253,7 @@ func (a *app) createConnectors(ctx context.Context, h *herder.Herder) error {
 		}
 	}
 	for _, c := range a.connectors {
-		info, _, err := h.PutConnector(ctx, c.Name, c.Config, connect.TargetState(c.InitialState), false)
+		info, _, err := h.PutConnector(ctx, c.Name, c.Config, c.initial, false)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // told to stop meanwhile
 		}
@@ -312,11 +331,10 @@ func (a *app) addresses() []string {
 // startError sorts what failed at the start: a wrong property is one of configuration,
 // all else is outside of this process.
 func startError(ctx context.Context, err error) error {
-	var wrong *config.Error
 	switch {
 	case ctx.Err() != nil:
 		return nil //nolint:nilerr // told to stop meanwhile
-	case errors.As(err, &wrong):
+	case isConfigError(err):
 		return err
 	}
 	return &environmentError{err}
@@ -334,6 +352,14 @@ func localAddress() string {
 		return name
 	}
 	return addresses[0]
+}
+
+// adminLoggers is nil when /admin is turned off.
+func (a *app) adminLoggers() rest.Loggers {
+	if a.settings.REST.AdminOff {
+		return nil
+	}
+	return loggers{a.levels}
 }
 
 // loggers shows the log levels to REST.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config"
 )
 
@@ -30,17 +31,24 @@ func (e usageError) Error() string { return string(e) }
 
 func exitCode(err error) int {
 	var usage usageError
-	var wrong *config.Error
 	var environment *environmentError
 	switch {
 	case err == nil:
 		return exitStopped
-	case errors.As(err, &usage), errors.As(err, &wrong):
+	case errors.As(err, &usage), isConfigError(err):
 		return exitConfig
 	case errors.As(err, &environment):
 		return exitEnvironment
 	}
 	return exitFailed
+}
+
+// isConfigError tells whether an error is one of configuration: of a property, or of what
+// it names, such as a topic that is not compacted.
+func isConfigError(err error) bool {
+	var wrong *config.Error
+	var java *connect.Error
+	return errors.As(err, &wrong) || errors.As(err, &java) && java.Class == "org.apache.kafka.common.config.ConfigException"
 }
 
 func exit(err error) {

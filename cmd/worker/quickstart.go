@@ -58,7 +58,11 @@ func runQuickstart(ctx context.Context, args []string, out io.Writer) error {
 	} else if len(files) > 0 {
 		return usageError("quickstart takes no files")
 	}
-	return q.run(ctx)
+	err := q.run(ctx)
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // told to stop meanwhile
+	}
+	return err
 }
 
 func (q *quickstart) run(ctx context.Context) error {
@@ -149,6 +153,9 @@ func (q *quickstart) startWorker(ctx context.Context) (stop func(), err error) {
 	select {
 	case q.base = <-a.listening:
 	case err := <-done:
+		if err == nil { // told to stop before it listened
+			err = ctx.Err()
+		}
 		cancel()
 		file.Close()
 		return nil, err

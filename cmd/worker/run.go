@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config"
 	"github.com/penstock-io/penstock/connect/settings"
 	"github.com/penstock-io/penstock/internal/logging"
@@ -60,7 +61,8 @@ func runWorker(ctx context.Context, command string, args []string) error {
 
 // connectorFile is a connector of a standalone worker.
 type connectorFile struct {
-	path string
+	path    string
+	initial connect.TargetState // "": started
 	api.CreateConnectorRequest
 }
 
@@ -96,6 +98,12 @@ func readConnectorFile(path string) (connectorFile, error) {
 		return wrong(fmt.Errorf("the name is %q, but the config's name is %q. Write one of them", c.Name, named))
 	}
 	c.Config["name"] = c.Name
+	states := map[string]connect.TargetState{"": "", "RUNNING": connect.TargetStarted, "PAUSED": connect.TargetPaused, "STOPPED": connect.TargetStopped}
+	initial, known := states[strings.ToUpper(c.InitialState)]
+	if !known {
+		return wrong(fmt.Errorf("%q is no initial_state: use RUNNING, PAUSED or STOPPED", c.InitialState))
+	}
+	c.initial = initial
 	return c, nil
 }
 
@@ -104,7 +112,7 @@ func parseConnectorJSON(text []byte) (api.CreateConnectorRequest, error) {
 	var request api.CreateConnectorRequest
 	d := json.NewDecoder(strings.NewReader(string(text)))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&request); err == nil && request.Config != nil {
+	if err := d.Decode(&request); err == nil && request.Config != nil && errors.Is(d.Decode(new(any)), io.EOF) {
 		return request, nil
 	}
 	flat := map[string]string{}
