@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	if os.Getenv(writerURL) != "" {
+		return runWriter()
+	}
 	if os.Getenv("REQUIRE_STACK") != "1" {
 		fmt.Println("SKIP: these tests start real Kafka and HDFS; run them with: make integration")
 		return 0

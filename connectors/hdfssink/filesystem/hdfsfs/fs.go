@@ -71,13 +71,17 @@ func (f *FS) Rename(ctx context.Context, from, to string) error {
 	if err == nil {
 		return nil
 	}
-	if result.ReplyLost && namenode.Exception(err) != "" {
+	class := namenode.Exception(err)
+	vague := class == namenode.ExceptionIO // a directory in the way gives it, not FileAlreadyExistsException
+	if vague || result.ReplyLost && class != "" {
 		dst, statErr := f.nn.Stat(ctx, to)
-		if statErr != nil {
+		switch {
+		case statErr != nil:
 			return wrap(op, to, errors.Join(err, statErr))
-		}
-		if dst != nil && dst.FileID == src.FileID {
+		case dst != nil && dst.FileID == src.FileID && result.ReplyLost:
 			return nil
+		case dst != nil && vague:
+			return wrap(op, to, fmt.Errorf("%w: %w", filesystem.ErrExist, err))
 		}
 	}
 	return wrap(op, to, err)
@@ -124,10 +128,16 @@ func (f *FS) stat(ctx context.Context, p string) (*namenode.FileStatus, error) {
 	return st, err
 }
 
-// missing: there is nothing at the path, and cannot be.
+// missing: there is nothing at the path, and cannot be. For reading below a file the
+// NameNode throws AccessControlException, which only its text tells from a real one.
 func missing(err error) bool {
-	class := namenode.Exception(err)
-	return class == namenode.ExceptionFileNotFound || class == namenode.ExceptionParentNotDirectory
+	switch namenode.Exception(err) {
+	case namenode.ExceptionFileNotFound, namenode.ExceptionParentNotDirectory:
+		return true
+	case namenode.ExceptionAccessControl:
+		return strings.Contains(err.Error(), "(is not a directory)")
+	}
+	return false
 }
 
 func info(p string, st *namenode.FileStatus) filesystem.Info {

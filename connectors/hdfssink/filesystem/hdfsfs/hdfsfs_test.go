@@ -1,6 +1,7 @@
 package hdfsfs_test
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -27,7 +28,7 @@ func open(t testing.TB, o hdfsfs.Options) *hdfsfs.FS {
 	if tt, ok := t.(*testing.T); ok && o.Logger == nil {
 		o.Logger = zaptest.NewLogger(tt)
 	}
-	fs, err := hdfsfs.New(t.Context(), o)
+	fs, err := hdfsfs.New(context.WithoutCancel(t.Context()), o) // the suite cleans up after the test's context
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func (f *FS) Create(ctx context.Context, p string) (filesystem.File, error) {
 func (f *FS) reclaim(ctx context.Context, p string, lost []string) (w filesystem.File, ok bool, err error) {
 	for _, holder := range lost {
 		err := f.nn.Fsync(ctx, p, holder)
-		if namenode.Exception(err) != "" {
+		if class := namenode.Exception(err); class != "" && !namenode.IsTemporary(class) {
 			continue
 		}
 		if err != nil {

@@ -49,6 +49,9 @@ func (f *file) Write(b []byte) (int, error) {
 	if err := f.usable(); err != nil {
 		return 0, wrap("write", f.path, err)
 	}
+	if len(b) == 0 {
+		return 0, nil // the client would ask for a block that no DataNode ever gets, and never close
+	}
 	var n int
 	var err error
 	if f.started && f.pending+len(b) < packet {

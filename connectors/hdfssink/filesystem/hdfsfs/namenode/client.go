@@ -120,7 +120,7 @@ func (c *Client) call(ctx context.Context, method string, params message) ([]byt
 	defer func() { c.turn <- struct{}{} }()
 
 	id := c.callID.Add(1) & 0x7fffffff
-	backoff := 50 * time.Millisecond
+	backoff := min(50*time.Millisecond, c.opts.MaxBackoff)
 	for retry := int32(0); ; retry++ {
 		if ctx.Err() != nil {
 			return nil, out, endError(ctx, method, last)

@@ -31,12 +31,20 @@ func connect(ctx context.Context, o Options, address string, clientID []byte) (*
 	return c, nil
 }
 
-// bound makes I/O fail when ctx ends, until the returned function is called.
-func (c *conn) bound(ctx context.Context) (release func() bool) {
+// bound makes I/O fail when ctx ends, until the returned function is called. That one
+// waits for a deadline that is just being set, which would hit the next call's I/O.
+func (c *conn) bound(ctx context.Context) (release func()) {
 	c.SetDeadline(time.Time{}) //nolint:errcheck // a closed connection fails at the next I/O
-	return context.AfterFunc(ctx, func() {
+	set := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(set)
 		c.SetDeadline(time.Unix(1, 0)) //nolint:errcheck // as above
 	})
+	return func() {
+		if !stop() {
+			<-set
+		}
+	}
 }
 
 // roundTrip sends a frame and reads the reply to call id. An error leaves the
@@ -62,8 +70,12 @@ func (c *conn) roundTrip(ctx context.Context, frame []byte, id int32) (response,
 	return r, nil
 }
 
-// because names the reason for which ctx ended, in place of "i/o timeout".
+// because names the reason for which ctx ended, in place of "i/o timeout". A dial that
+// runs into ctx's deadline fails a moment before ctx ends.
 func because(ctx context.Context, err error) error {
+	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
+		<-ctx.Done()
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -8,6 +8,7 @@ import (
 
 // Java classes of remote exceptions that callers branch on.
 const (
+	ExceptionIO                    = "java.io.IOException"
 	ExceptionFileNotFound          = "java.io.FileNotFoundException"
 	ExceptionFileAlreadyExists     = "org.apache.hadoop.fs.FileAlreadyExistsException"
 	ExceptionParentNotDirectory    = "org.apache.hadoop.fs.ParentNotDirectoryException"
