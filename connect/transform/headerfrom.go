@@ -1,0 +1,121 @@
+package transform
+
+import (
+	"slices"
+
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/config"
+	"github.com/penstock-io/penstock/connect/data"
+)
+
+// headerFrom copies or moves fields to headers.
+type headerFrom struct {
+	closer
+	reader
+	side            side
+	fields, headers []string
+	move            bool
+	plans           plans[*headerPlan]
+}
+
+type headerPlan struct {
+	fields []*data.Field
+	rest   projection // when fields are moved
+}
+
+func (*headerFrom) ConfigDef() *config.Def {
+	return config.NewDef(required("fields", config.TypeList, "Names of the fields.", emptyList),
+		required("headers", config.TypeList, "Names of the headers, one for each field.", emptyList),
+		required("operation", config.TypeString, "move removes the fields, copy leaves them.", config.OneOf("move", "copy")), replaceNullKey())
+}
+
+func (t *headerFrom) Configure(props map[string]string) error {
+	v, err := t.ConfigDef().Parse(props)
+	if err != nil {
+		return err
+	}
+	t.fields, t.headers, t.move, t.withDefault = v.List("fields"), v.List("headers"), v.String("operation") == "move", v.Bool(replaceNull)
+	if len(t.fields) != len(t.headers) {
+		return &config.Error{Key: "headers", Msg: "'fields' config must have the same number of elements as 'headers' config."}
+	}
+	return nil
+}
+
+func (t *headerFrom) plan(s *data.Schema) (*headerPlan, error) {
+	p := &headerPlan{}
+	for _, name := range t.fields {
+		f := s.Field(name)
+		if f == nil {
+			return nil, javaError("java.lang.NullPointerException", `Cannot invoke "org.apache.kafka.connect.data.Field.schema()" `+
+				`because the return value of "org.apache.kafka.connect.data.Schema.field(String)" is null`)
+		}
+		p.fields = append(p.fields, f)
+	}
+	if !t.move {
+		return p, nil
+	}
+	b := basics(data.NewStructSchema(), s)
+	for i, f := range s.Fields() {
+		if !slices.Contains(t.fields, f.Name) {
+			b.Field(f.Name, f.Schema)
+			p.rest.from = append(p.rest.from, i)
+		}
+	}
+	var err error
+	p.rest.schema, err = b.Build()
+	return p, asJava(err)
+}
+
+func (t *headerFrom) Apply(rec *connect.SinkRecord) (bool, error) {
+	purpose := "header copy"
+	if t.move {
+		purpose = "header move"
+	}
+	d := t.side.of(rec)
+	v, err := d.Value()
+	if err != nil {
+		return false, err
+	}
+	if d.Schema() == nil {
+		m, err := needMap(v, purpose)
+		if err != nil {
+			return false, err
+		}
+		t.fromMap(rec, d, m)
+		return true, nil
+	}
+	in, err := needStruct(v, purpose)
+	if err != nil {
+		return false, err
+	}
+	p, err := t.plans.get(in.Schema(), t.plan)
+	if err != nil {
+		return false, err
+	}
+	for i, f := range p.fields {
+		rec.Headers = append(rec.Headers, connect.Header{Key: t.headers[i], Schema: f.Schema, Value: t.at(in, f.Index)})
+	}
+	if t.move {
+		out, err := p.rest.apply(t.reader, in)
+		if err != nil {
+			return false, err
+		}
+		d.SetValue(p.rest.schema, out)
+	}
+	return true, nil
+}
+
+func (t *headerFrom) fromMap(rec *connect.SinkRecord, d *data.Datum, m *data.Map) {
+	out := m
+	if t.move {
+		out = m.Clone()
+	}
+	for i, name := range t.fields {
+		v, _ := m.Get(name)
+		rec.Headers = append(rec.Headers, connect.Header{Key: t.headers[i], Value: v})
+		if t.move {
+			out.Delete(name)
+		}
+	}
+	d.SetValue(nil, out)
+}

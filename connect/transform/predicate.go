@@ -1,0 +1,75 @@
+package transform
+
+import (
+	"errors"
+
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/config"
+	"github.com/penstock-io/penstock/connect/config/javaregex"
+)
+
+// hasHeaderKey is true of records that have a header of a name.
+type hasHeaderKey struct {
+	closer
+	name string
+}
+
+func (*hasHeaderKey) ConfigDef() *config.Def {
+	return config.NewDef(required("name", config.TypeString, "Name of the header.", config.NonEmpty))
+}
+
+func (p *hasHeaderKey) Configure(props map[string]string) error {
+	v, err := p.ConfigDef().Parse(props)
+	if err == nil {
+		p.name = v.String("name")
+	}
+	return err
+}
+
+func (p *hasHeaderKey) Test(rec *connect.SinkRecord) bool {
+	for i := range rec.Headers {
+		if rec.Headers[i].Key == p.name {
+			return true
+		}
+	}
+	return false
+}
+
+// recordIsTombstone is true of records without a value.
+type recordIsTombstone struct{ closer }
+
+func (*recordIsTombstone) ConfigDef() *config.Def { return config.NewDef() }
+
+func (*recordIsTombstone) Configure(map[string]string) error { return nil }
+
+func (*recordIsTombstone) Test(rec *connect.SinkRecord) bool { return rec.Value.Null() }
+
+// topicNameMatches is true of records whose whole topic name matches an expression.
+type topicNameMatches struct {
+	closer
+	pattern *javaregex.Regex
+}
+
+func (*topicNameMatches) ConfigDef() *config.Def {
+	return config.NewDef(required("pattern", config.TypeString, "Java regular expression that the whole topic name matches.",
+		config.All(config.NonEmpty, checkRegex)))
+}
+
+func checkRegex(_ string, v any) error {
+	if text, ok := v.(string); ok {
+		if _, err := javaregex.Compile(text); err != nil {
+			return errors.New("entry must be a Java-compatible regular expression: " + err.Error())
+		}
+	}
+	return nil
+}
+
+func (p *topicNameMatches) Configure(props map[string]string) error {
+	v, err := p.ConfigDef().Parse(props)
+	if err == nil {
+		p.pattern, err = javaregex.Compile(v.String("pattern"))
+	}
+	return err
+}
+
+func (p *topicNameMatches) Test(rec *connect.SinkRecord) bool { return p.pattern.MatchFull(rec.Topic) }

@@ -1,0 +1,75 @@
+package transform
+
+import (
+	"strings"
+	"time"
+
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/config"
+	"github.com/penstock-io/penstock/connect/config/javaregex"
+)
+
+// timestampRouter makes the topic of the old topic and the record's timestamp.
+type timestampRouter struct {
+	closer
+	topicFormat string
+	format      *dateFormat
+}
+
+func (*timestampRouter) ConfigDef() *config.Def {
+	return config.NewDef(optional("topic.format", config.TypeString, "${topic}-${timestamp}", "New topic; ${topic} and ${timestamp} are replaced.", nil),
+		optional("timestamp.format", config.TypeString, "yyyyMMdd", "Pattern of Java's SimpleDateFormat, in UTC.", nil))
+}
+
+func (t *timestampRouter) Configure(props map[string]string) error {
+	v, err := t.ConfigDef().Parse(props)
+	if err != nil {
+		return err
+	}
+	t.topicFormat = v.String("topic.format")
+	if t.format, err = parseDateFormat(v.String("timestamp.format")); err != nil {
+		return config.Invalid("timestamp.format", v.String("timestamp.format"), err.Error())
+	}
+	return nil
+}
+
+func (t *timestampRouter) Apply(rec *connect.SinkRecord) (bool, error) {
+	if rec.Timestamp == connect.NoTimestamp {
+		return false, dataError("Timestamp missing on record: topic %s, partition %d, offset %d", rec.Topic, rec.Partition, rec.Offset)
+	}
+	stamp := t.format.format(time.UnixMilli(rec.Timestamp).UTC())
+	topic := strings.ReplaceAll(t.topicFormat, "${topic}", rec.Topic)
+	rec.Topic = strings.ReplaceAll(topic, "${timestamp}", stamp)
+	return true, nil
+}
+
+// regexRouter renames topics that match an expression as a whole.
+type regexRouter struct {
+	closer
+	replacer *javaregex.Replacer
+}
+
+func (*regexRouter) ConfigDef() *config.Def {
+	return config.NewDef(required("regex", config.TypeString, "Java regular expression that the whole topic matches.", checkRegex),
+		required("replacement", config.TypeString, "New topic; $1 and ${name} are groups of the expression.", nil))
+}
+
+func (t *regexRouter) Configure(props map[string]string) error {
+	v, err := t.ConfigDef().Parse(props)
+	if err != nil {
+		return err
+	}
+	r, err := javaregex.Compile(v.String("regex"))
+	if err == nil {
+		t.replacer, err = r.Replacer(v.String("replacement"))
+	}
+	if err != nil {
+		return config.Invalid("replacement", v.String("replacement"), err.Error())
+	}
+	return nil
+}
+
+func (t *regexRouter) Apply(rec *connect.SinkRecord) (bool, error) {
+	rec.Topic = t.replacer.ReplaceFull(rec.Topic)
+	return true, nil
+}
