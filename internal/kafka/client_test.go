@@ -148,7 +148,7 @@ func TestClientWithoutBrokers(t *testing.T) {
 	for id := range int32(3) {
 		c.Down(id)
 	}
-	_, err := NewClient(t.Context(), c.Props("default.api.timeout.ms", "100"), testLog(t))
+	_, err := NewClient(t.Context(), c.Props("default.api.timeout.ms", "1000"), testLog(t))
 	if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "bootstrap.servers") {
 		t.Errorf("NewClient returned %v", err)
 	}

@@ -138,7 +138,7 @@ func TestGroupConsumerLosesItsPartitions(t *testing.T) {
 			})
 			p.awaitRecords(t, 3)
 			c.FailOnce(kmsg.Heartbeat, kerr.UnknownMemberID)
-			p.awaitEvents(t, "assigned[t-0]", "lost[t-0]", "assigned[t-0]")
+			p.awaitFirstEvents(t, "assigned[t-0]", "lost[t-0]", "assigned[t-0]")
 			if err, _ := inLost.Load().(error); !errors.Is(err, ErrCommitFailed) {
 				t.Errorf("commit in Lost: %v", err)
 			}
@@ -276,8 +276,12 @@ func TestGroupConsumerCommitErrors(t *testing.T) {
 		t.Run(test.code.Message, func(t *testing.T) {
 			t.Parallel()
 			group := "g-" + test.code.Message
-			p := startPump(t, groupProps(c, "group.id", group, "session.timeout.ms", "1000"), topicT, nil)
-			p.awaitEvents(t, "assigned[t-0]")
+			session := "30000"
+			if test.code == kerr.UnknownMemberID {
+				session = "1000" // of the id that is thrown away
+			}
+			p := startPump(t, groupProps(c, "group.id", group, "session.timeout.ms", session), topicT, nil)
+			p.awaitFirstEvents(t, "assigned[t-0]")
 			fail := func() {
 				c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Group: group, Err: test.code})
 			}
@@ -302,7 +306,7 @@ func TestGroupConsumerCommitErrors(t *testing.T) {
 				})
 			}
 			if test.event != "" {
-				p.awaitEvents(t, "assigned[t-0]", test.event, "assigned[t-0]")
+				p.awaitFirstEvents(t, "assigned[t-0]", test.event, "assigned[t-0]")
 			} else if events := p.eventList(); len(events) != 1 {
 				t.Errorf("events %q", events)
 			}

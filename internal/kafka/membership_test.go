@@ -109,10 +109,22 @@ func (h *member) lastPrepare() prepared {
 	return h.prepares[len(h.prepares)-1]
 }
 
+// wait is what a handler method does that is stuck.
+func wait(ctx context.Context, free <-chan struct{}) error {
+	select {
+	case <-free:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// memberConfig has times that a machine under load does not exceed. Where a broker
+// has to find out by itself that a member is gone, tests make the session shorter.
 func memberConfig() MembershipConfig {
 	return MembershipConfig{
-		GroupID: "g", ProtocolType: "connect", SessionTimeout: 2 * time.Second,
-		RebalanceTimeout: 5 * time.Second, HeartbeatInterval: 20 * time.Millisecond,
+		GroupID: "g", ProtocolType: "connect", SessionTimeout: 20 * time.Second,
+		RebalanceTimeout: 30 * time.Second, HeartbeatInterval: 20 * time.Millisecond,
 	}
 }
 
@@ -179,7 +191,7 @@ func TestMembershipOfOne(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if j, ok := requests[0].(*kmsg.JoinGroupRequest); !ok || j.Version != 8 || j.SessionTimeoutMillis != 2000 || j.RebalanceTimeoutMillis != 5000 || j.ProtocolType != "connect" {
+	if j, ok := requests[0].(*kmsg.JoinGroupRequest); !ok || j.Version != 8 || j.SessionTimeoutMillis != 20_000 || j.RebalanceTimeoutMillis != 30_000 || j.ProtocolType != "connect" {
 		t.Errorf("first request %+v", requests[0])
 	}
 	leave, ok := requests[len(requests)-1].(*kmsg.LeaveGroupRequest)
@@ -251,7 +263,9 @@ func TestMembershipJoinErrors(t *testing.T) {
 				t.Parallel()
 				c := groupCluster(t)
 				fault := c.FailOnce(key, code)
-				m := startMember(t, c, memberConfig(), nil)
+				cfg := memberConfig()
+				cfg.SessionTimeout = time.Second // of the id that is thrown away
+				m := startMember(t, c, cfg, nil)
 				m.awaitJoins(t, 1)
 				c.Await(fault, 1)
 				if p := m.lastPrepare(); p.lost {
@@ -305,7 +319,11 @@ func TestMembershipHeartbeatErrors(t *testing.T) {
 		t.Run(test.code.Message, func(t *testing.T) {
 			t.Parallel()
 			c := groupCluster(t)
-			m := startMember(t, c, memberConfig(), nil)
+			cfg := memberConfig()
+			if test.new {
+				cfg.SessionTimeout = time.Second // of the id that is thrown away
+			}
+			m := startMember(t, c, cfg, nil)
 			m.awaitJoins(t, 1)
 			before := m.Generation()
 			fault := c.FailOnce(kmsg.Heartbeat, test.code)
@@ -430,7 +448,7 @@ func TestMembershipSurvivesAHungHeartbeat(t *testing.T) {
 		close(hung)
 		return nil, nil, true // no answer, ever
 	})
-	<-hung
+	receive(t, "a heartbeat", hung)
 	found := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Observe: true, Count: -1})
 	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
 	c.Await(found, 1)
@@ -441,14 +459,13 @@ func TestMembershipSurvivesAHungHeartbeat(t *testing.T) {
 // rebalance timeout, whatever request.timeout.ms is.
 func TestMembershipWaitsLongForJoin(t *testing.T) {
 	c := groupCluster(t)
-	var free sync.WaitGroup
-	free.Add(1)
+	free := make(chan struct{})
 	slow := startMember(t, c, memberConfig(), func(h *member) {
-		h.onPrepare = func(context.Context, bool) error {
-			if h.joinCount() > 0 {
-				free.Wait()
+		h.onPrepare = func(ctx context.Context, _ bool) error {
+			if h.joinCount() == 0 {
+				return nil
 			}
-			return nil
+			return wait(ctx, free)
 		}
 	}, "client.id", "slow")
 	slow.awaitJoins(t, 1)
@@ -463,21 +480,20 @@ func TestMembershipWaitsLongForJoin(t *testing.T) {
 	if joins.Hits() != 2 {
 		t.Errorf("%d JoinGroup requests: one was given up", joins.Hits())
 	}
-	free.Done()
+	close(free)
 	m.awaitJoins(t, 1)
 	slow.awaitJoins(t, 2)
 }
 
 func TestMembershipRejoinsAfterALostConnection(t *testing.T) {
 	c := groupCluster(t)
-	var free sync.WaitGroup
-	free.Add(1)
+	free := make(chan struct{})
 	slow := startMember(t, c, memberConfig(), func(h *member) {
-		h.onPrepare = func(context.Context, bool) error {
-			if h.joinCount() > 0 {
-				free.Wait()
+		h.onPrepare = func(ctx context.Context, _ bool) error {
+			if h.joinCount() == 0 {
+				return nil
 			}
-			return nil
+			return wait(ctx, free)
 		}
 	}, "client.id", "slow")
 	slow.awaitJoins(t, 1)
@@ -486,7 +502,7 @@ func TestMembershipRejoinsAfterALostConnection(t *testing.T) {
 	c.Await(joins, 2)
 	c.Cut(c.CoordinatorFor("g"))
 	c.Await(joins, 3)
-	free.Done()
+	close(free)
 	m.awaitJoins(t, 1)
 }
 
@@ -574,7 +590,7 @@ func TestMembershipLeavesAndRejoins(t *testing.T) {
 func TestMembershipWatchesTheHandler(t *testing.T) {
 	c := groupCluster(t)
 	cfg := memberConfig()
-	cfg.SessionTimeout, cfg.RebalanceTimeout = 200*time.Millisecond, 800*time.Millisecond
+	cfg.SessionTimeout, cfg.RebalanceTimeout = time.Second, 2*time.Second
 	reasons := make(chan string, 4)
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.LeaveGroup}, Observe: true, Count: -1, When: func(r kmsg.Request) bool {
 		reasons <- *r.(*kmsg.LeaveGroupRequest).Members[0].Reason
@@ -582,11 +598,11 @@ func TestMembershipWatchesTheHandler(t *testing.T) {
 	}})
 	free := make(chan struct{})
 	m := startMember(t, c, cfg, func(h *member) {
-		h.onJoined = func(context.Context, Generation) error {
-			if h.joinCount() == 1 {
-				<-free
+		h.onJoined = func(ctx context.Context, _ Generation) error {
+			if h.joinCount() > 1 {
+				return nil
 			}
-			return nil
+			return wait(ctx, free)
 		}
 	})
 	m.awaitJoins(t, 1)
@@ -605,7 +621,9 @@ func TestMembershipWatchesTheHandler(t *testing.T) {
 // TestMembershipIsLostDuringPrepare: JoinPrepare is called again, with lost.
 func TestMembershipIsLostDuringPrepare(t *testing.T) {
 	c := groupCluster(t)
-	m := startMember(t, c, memberConfig(), func(h *member) {
+	cfg := memberConfig()
+	cfg.SessionTimeout = time.Second // of the id that is thrown away
+	m := startMember(t, c, cfg, func(h *member) {
 		h.onPrepare = func(_ context.Context, lost bool) error {
 			if h.joinCount() == 1 && !lost {
 				h.mu.Lock()
