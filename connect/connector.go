@@ -14,6 +14,8 @@ type Connector interface {
 	Version() string
 	// ConfigDef returns the definition of the connector's own keys.
 	ConfigDef() *config.Def
+	// TaskClass is the Java class name of the tasks, stored in task configs as task.class.
+	TaskClass() string
 	// Start is called once, before TaskConfigs.
 	Start(ctx context.Context, cc ConnectorContext, props map[string]string) error
 	// TaskConfigs returns the config of each task, at most max of them.
@@ -41,10 +43,15 @@ type ConnectorContext interface {
 // SinkConnector is a connector whose tasks write records somewhere.
 type SinkConnector interface {
 	Connector
-	// TaskClass is the Java class name of the task, stored in task configs as task.class.
-	TaskClass() string
 	// NewTask returns a task that was not started.
 	NewTask() SinkTask
+}
+
+// SinkOffsetAlterer is implemented by sink connectors that want to know of a change of
+// their consumer offsets by a user (KIP-875); see SourceOffsetAlterer. A nil offset means
+// that the offset of the partition is to be forgotten.
+type SinkOffsetAlterer interface {
+	AlterOffsets(props map[string]string, offsets map[TopicPartition]*int64) error
 }
 
 // SinkTask writes the records of its partitions (Java: o.a.k.connect.sink.SinkTask).

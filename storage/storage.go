@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/data"
 )
 
 // RestartRequest is a user's wish, spread through the config topic.
@@ -89,4 +90,25 @@ type StatusStore interface {
 	Topic(connector, topic string) (TopicStatus, bool)
 	Topics(connector string) []TopicStatus
 	Flush(ctx context.Context) error
+}
+
+// OffsetEntry is one record of an offset topic, in the bytes that packages records makes.
+type OffsetEntry struct {
+	Key   []byte
+	Value []byte // nil = tombstone: the offset is forgotten
+}
+
+// OffsetStore keeps the offsets of source connectors (Java: OffsetBackingStore). All
+// methods are safe for concurrent use.
+type OffsetStore interface {
+	// Start reads everything there is.
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	// Get reads to the end, and returns the values of those keys that have one, by key.
+	Get(ctx context.Context, keys ...[]byte) (map[string][]byte, error)
+	// Put returns when all entries are stored, or with the first error: then some may be.
+	Put(ctx context.Context, entries ...OffsetEntry) error
+	// Partitions reads to the end, and returns the source partitions of a connector that
+	// have an offset, in no particular order.
+	Partitions(ctx context.Context, connector string) ([]*data.Map, error)
 }

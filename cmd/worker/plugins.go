@@ -10,13 +10,13 @@ import (
 // plugins returns everything this worker can run. It is the one place that names
 // connectors: a worker with others is this function with more entries.
 func plugins() (*plugin.Registry, error) {
-	set := plugin.Converters(kafkaVersion)
-	set.SinkConnectors = append(set.SinkConnectors,
-		plugin.Plugin[connect.SinkConnector]{
-			Class: hdfssink.ConnectorClass, New: func() connect.SinkConnector { return hdfssink.NewConnector() },
+	set := plugin.Builtin(kafkaVersion)
+	set.Connectors = append(set.Connectors,
+		plugin.Plugin[connect.Connector]{
+			Class: hdfssink.ConnectorClass, New: func() connect.Connector { return hdfssink.NewConnector() },
 		},
-		plugin.Plugin[connect.SinkConnector]{
-			Class: hdfssink.Connector3Class, New: func() connect.SinkConnector { return hdfssink.NewConnector3() },
+		plugin.Plugin[connect.Connector]{
+			Class: hdfssink.Connector3Class, New: func() connect.Connector { return hdfssink.NewConnector3() },
 		},
 	)
 	return plugin.New(set)

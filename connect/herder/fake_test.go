@@ -287,9 +287,9 @@ func newRig(t *testing.T, solo bool, change ...func(o *Options)) *rig {
 		}
 		return configs, err
 	}
-	set := plugin.Converters("4.3.1")
-	set.SinkConnectors = []plugin.Plugin[connect.SinkConnector]{
-		{Class: "io.example.TestSinkConnector", New: func() connect.SinkConnector { return fakeSink{} }}}
+	set := plugin.Builtin("4.3.1")
+	set.Connectors = []plugin.Plugin[connect.Connector]{
+		{Class: "io.example.TestSinkConnector", New: func() connect.Connector { return fakeSink{} }}}
 	plugins, err := plugin.New(set)
 	if err != nil {
 		t.Fatal(err)

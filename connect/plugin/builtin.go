@@ -6,6 +6,7 @@ import (
 	"github.com/penstock-io/penstock/connect/convert/json"
 	"github.com/penstock-io/penstock/connect/convert/number"
 	"github.com/penstock-io/penstock/connect/convert/text"
+	"github.com/penstock-io/penstock/connect/transform"
 )
 
 // both is a converter of records and of headers.
@@ -14,9 +15,20 @@ type both interface {
 	convert.HeaderConverter
 }
 
-// Converters returns Kafka's own converters and header converters under their Java
+// Builtin returns Kafka's own converters, transformations and predicates under their Java
 // names; version is the version of Kafka that is imitated.
-func Converters(version string) Set {
+func Builtin(version string) Set {
+	set := converters(version)
+	for _, c := range transform.Transformations() {
+		set.Transformations = append(set.Transformations, Plugin[transform.Transformation]{c.Name, version, c.New})
+	}
+	for _, c := range transform.Predicates() {
+		set.Predicates = append(set.Predicates, Plugin[transform.Predicate]{c.Name, version, c.New})
+	}
+	return set
+}
+
+func converters(version string) Set {
 	var set Set
 	add := func(class string, make func() both) {
 		set.Converters = append(set.Converters, Plugin[convert.Converter]{class, version, func() convert.Converter { return make() }})

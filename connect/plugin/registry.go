@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config"
 	"github.com/penstock-io/penstock/connect/convert"
+	"github.com/penstock-io/penstock/connect/transform"
 	"github.com/penstock-io/penstock/rest/api"
 )
 
@@ -17,9 +19,15 @@ type Kind string
 // The kinds, in the order in which they are listed.
 const (
 	KindSink            Kind = "sink"
+	KindSource          Kind = "source"
+	KindTransformation  Kind = "transformation"
+	KindPredicate       Kind = "predicate"
 	KindConverter       Kind = "converter"
 	KindHeaderConverter Kind = "header_converter"
 )
+
+// kinds is the order in which plugins are listed.
+var kinds = []Kind{KindSink, KindSource, KindTransformation, KindPredicate, KindConverter, KindHeaderConverter}
 
 // suffix is what an alias leaves out of the simple class name (Java: PluginUtils.prunedName).
 func (k Kind) suffix() string {
@@ -28,6 +36,10 @@ func (k Kind) suffix() string {
 		return "Converter"
 	case KindHeaderConverter:
 		return "HeaderConverter"
+	case KindTransformation:
+		return "Transformation"
+	case KindPredicate:
+		return "Predicate"
 	default:
 		return "Connector"
 	}
@@ -44,10 +56,22 @@ type Plugin[T any] struct {
 	New func() T
 }
 
+// Connector is a connector plugin.
+type Connector struct {
+	Plugin[connect.Connector]
+	// Kind is KindSink for a connect.SinkConnector and KindSource for a
+	// connect.SourceConnector.
+	Kind Kind
+}
+
 // Set is what a Registry is made of. A class that is both converter and header
 // converter stands in both lists.
 type Set struct {
-	SinkConnectors   []Plugin[connect.SinkConnector]
+	// Connectors are sinks and sources: each makes a connect.SinkConnector or a
+	// connect.SourceConnector.
+	Connectors       []Plugin[connect.Connector]
+	Transformations  []Plugin[transform.Transformation]
+	Predicates       []Plugin[transform.Predicate]
 	Converters       []Plugin[convert.Converter]
 	HeaderConverters []Plugin[convert.HeaderConverter]
 }
@@ -55,9 +79,11 @@ type Set struct {
 // Registry finds plugins by class name or alias. It is never changed and safe for
 // concurrent use.
 type Registry struct {
-	sinks   map[string]*Plugin[connect.SinkConnector]
-	keys    map[string]*Plugin[convert.Converter]
-	headers map[string]*Plugin[convert.HeaderConverter]
+	connectors map[string]*Connector
+	transforms map[string]*Plugin[transform.Transformation]
+	predicates map[string]*Plugin[transform.Predicate]
+	keys       map[string]*Plugin[convert.Converter]
+	headers    map[string]*Plugin[convert.HeaderConverter]
 	// infos has an entry for each kind of each class, in REST's order.
 	infos []Info
 	// aliases leads from a simple or pruned name to the one class that has it.
@@ -72,33 +98,30 @@ type Info struct {
 }
 
 // New returns a registry of the plugins of a set. It fails when a plugin has no class
-// or factory, or when two of a kind have the same class.
+// or factory, when two of a kind have the same class, or when a connector is neither
+// source nor sink, or both.
 func New(set Set) (*Registry, error) {
 	r := &Registry{
-		sinks: map[string]*Plugin[connect.SinkConnector]{}, keys: map[string]*Plugin[convert.Converter]{},
+		connectors: map[string]*Connector{}, transforms: map[string]*Plugin[transform.Transformation]{},
+		predicates: map[string]*Plugin[transform.Predicate]{}, keys: map[string]*Plugin[convert.Converter]{},
 		headers: map[string]*Plugin[convert.HeaderConverter]{},
 	}
-	for _, p := range set.SinkConnectors {
-		if p.Version == "" && p.New != nil {
-			p.Version = p.New().Version()
-		}
-		if err := add(r, r.sinks, p, KindSink); err != nil {
+	for _, p := range set.Connectors {
+		if err := r.addConnector(p); err != nil {
 			return nil, err
 		}
 	}
-	for _, p := range set.Converters {
-		if err := add(r, r.keys, p, KindConverter); err != nil {
-			return nil, err
-		}
+	err := errors.Join(
+		addAll(r, r.transforms, set.Transformations, KindTransformation),
+		addAll(r, r.predicates, set.Predicates, KindPredicate),
+		addAll(r, r.keys, set.Converters, KindConverter),
+		addAll(r, r.headers, set.HeaderConverters, KindHeaderConverter),
+	)
+	if err != nil {
+		return nil, err
 	}
-	for _, p := range set.HeaderConverters {
-		if err := add(r, r.headers, p, KindHeaderConverter); err != nil {
-			return nil, err
-		}
-	}
-	order := []Kind{KindSink, KindConverter, KindHeaderConverter}
 	slices.SortFunc(r.infos, func(a, b Info) int {
-		if c := slices.Index(order, a.Kind) - slices.Index(order, b.Kind); c != 0 {
+		if c := slices.Index(kinds, a.Kind) - slices.Index(kinds, b.Kind); c != 0 {
 			return c
 		}
 		return strings.Compare(a.Class, b.Class)
@@ -107,18 +130,56 @@ func New(set Set) (*Registry, error) {
 	return r, nil
 }
 
-func add[T any](r *Registry, to map[string]*Plugin[T], p Plugin[T], kind Kind) error {
+func (r *Registry) addConnector(p Plugin[connect.Connector]) error {
+	if p.Class == "" || p.New == nil {
+		return noFactory("connector", p.Class)
+	}
+	if r.connectors[p.Class] != nil {
+		return fmt.Errorf("two connectors have the class %s", p.Class)
+	}
+	made := p.New()
+	_, sink := made.(connect.SinkConnector)
+	_, source := made.(connect.SourceConnector)
+	kind := KindSink
 	switch {
-	case p.Class == "" || p.New == nil:
-		return fmt.Errorf("a plugin of kind %s has no class or no factory: class %q", kind, p.Class)
-	case to[p.Class] != nil:
-		return fmt.Errorf("two plugins of kind %s have the class %s", kind, p.Class)
+	case sink == source:
+		return fmt.Errorf("the connector %s has to be a connect.SinkConnector or a connect.SourceConnector, and not both: look at what its NewTask returns", p.Class)
+	case source:
+		kind = KindSource
 	}
-	if p.Version == api.UndefinedVersion {
-		p.Version = ""
+	if p.Version == "" {
+		p.Version = made.Version()
 	}
-	to[p.Class] = &p
-	r.infos = append(r.infos, Info{Class: p.Class, Kind: kind, Version: p.Version})
+	p.Version = known(p.Version)
+	r.connectors[p.Class] = &Connector{p, kind}
+	r.infos = append(r.infos, Info{p.Class, kind, p.Version})
+	return nil
+}
+
+func noFactory(kind, class string) error {
+	return fmt.Errorf("a plugin of kind %s has no class or no factory: class %q", kind, class)
+}
+
+// known makes the JVM's word for no version none.
+func known(version string) string {
+	if version == api.UndefinedVersion {
+		return ""
+	}
+	return version
+}
+
+func addAll[T any](r *Registry, to map[string]*Plugin[T], all []Plugin[T], kind Kind) error {
+	for _, p := range all {
+		switch {
+		case p.Class == "" || p.New == nil:
+			return noFactory(string(kind), p.Class)
+		case to[p.Class] != nil:
+			return fmt.Errorf("two plugins of kind %s have the class %s", kind, p.Class)
+		}
+		p.Version = known(p.Version)
+		to[p.Class] = &p
+		r.infos = append(r.infos, Info{Class: p.Class, Kind: kind, Version: p.Version})
+	}
 	return nil
 }
 
@@ -167,12 +228,12 @@ func (r *Registry) Resolve(name string) (class string, ok bool) {
 	return name, slices.ContainsFunc(r.infos, func(i Info) bool { return i.Class == name })
 }
 
-// SinkConnector returns a connector by class or alias. The error, with status 400, has
-// the JVM's text about an unknown class, about an ambiguous alias, or about a class that
-// is no connector.
-func (r *Registry) SinkConnector(name string) (*Plugin[connect.SinkConnector], error) {
+// Connector returns a connector by class or alias. The error, with status 400, has the
+// JVM's text about an unknown class, about an ambiguous alias, or about a class that is no
+// connector.
+func (r *Registry) Connector(name string) (*Connector, error) {
 	class, known := r.Resolve(name)
-	if p := r.sinks[class]; p != nil {
+	if p := r.connectors[class]; p != nil {
 		return p, nil
 	}
 	if known {
@@ -180,7 +241,7 @@ func (r *Registry) SinkConnector(name string) (*Plugin[connect.SinkConnector], e
 	}
 	// An alias that several plugins share may still be the name of just one connector.
 	var matches []string
-	for _, class := range r.Classes(KindSink) {
+	for _, class := range r.connectorClasses() {
 		if s := simpleName(class); s == name || s == name+"Connector" {
 			matches = append(matches, class)
 		}
@@ -189,14 +250,19 @@ func (r *Registry) SinkConnector(name string) (*Plugin[connect.SinkConnector], e
 	case 0:
 		return nil, badRequest("Failed to find any class that implements Connector and which name matches %s, %s", name, r.available())
 	case 1:
-		return r.sinks[matches[0]], nil
+		return r.connectors[matches[0]], nil
 	}
 	return nil, badRequest("More than one connector matches alias %s. Please use full package and class name instead. Classes found: %s",
 		name, strings.Join(matches, ", "))
 }
 
+// connectorClasses returns sinks, then sources, each sorted.
+func (r *Registry) connectorClasses() []string {
+	return append(r.Classes(KindSink), r.Classes(KindSource)...)
+}
+
 func (r *Registry) available() string {
-	return "available connectors are: " + strings.Join(r.Classes(KindSink), ", ")
+	return "available connectors are: " + strings.Join(r.connectorClasses(), ", ")
 }
 
 // badRequest is an *api.Error in the JVM's wording.
@@ -210,6 +276,16 @@ func (r *Registry) Converter(name string) (*Plugin[convert.Converter], error) {
 // HeaderConverter returns a header converter by class or alias.
 func (r *Registry) HeaderConverter(name string) (*Plugin[convert.HeaderConverter], error) {
 	return find(r, r.headers, name, "HeaderConverter")
+}
+
+// Transformation returns a transformation by class or alias.
+func (r *Registry) Transformation(name string) (*Plugin[transform.Transformation], error) {
+	return find(r, r.transforms, name, "Transformation")
+}
+
+// Predicate returns a predicate by class or alias.
+func (r *Registry) Predicate(name string) (*Plugin[transform.Predicate], error) {
+	return find(r, r.predicates, name, "Predicate")
 }
 
 // find returns a plugin of one kind. The error is a *config.Error without key; it
@@ -231,12 +307,14 @@ func find[T any](r *Registry, in map[string]*Plugin[T], name, iface string) (*Pl
 		iface, name, strings.Join(classes, ", "))}
 }
 
-// ConnectorType returns sink, or unknown for a class that is not here, as REST shows it.
+// ConnectorType returns sink or source, or unknown for a class that is not here, as REST
+// shows it.
 func (r *Registry) ConnectorType(name string) string {
-	if _, err := r.SinkConnector(name); err != nil {
+	p, err := r.Connector(name)
+	if err != nil {
 		return "unknown"
 	}
-	return string(KindSink)
+	return string(p.Kind)
 }
 
 // Classes returns the full class names of a kind, sorted.
@@ -250,12 +328,11 @@ func (r *Registry) Classes(kind Kind) []string {
 	return classes
 }
 
-// Infos lists the plugins as GET /connector-plugins does: connectors, then converters,
-// then header converters, each sorted by class.
+// Infos lists the plugins as GET /connector-plugins does: by kind, then by class.
 func (r *Registry) Infos(connectorsOnly bool) []api.PluginInfo {
 	infos := []api.PluginInfo{}
 	for _, i := range r.infos {
-		if !connectorsOnly || i.Kind == KindSink {
+		if !connectorsOnly || i.Kind == KindSink || i.Kind == KindSource {
 			infos = append(infos, api.PluginInfo{Class: i.Class, Type: string(i.Kind), Version: i.Version})
 		}
 	}

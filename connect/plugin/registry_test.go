@@ -17,9 +17,9 @@ type sink struct{ connect.SinkConnector }
 func (sink) Version() string { return "1.5" }
 
 func sinks(classes ...string) Set {
-	set := Converters("4.3.1")
+	set := Builtin("4.3.1")
 	for _, c := range classes {
-		set.SinkConnectors = append(set.SinkConnectors, Plugin[connect.SinkConnector]{Class: c, New: func() connect.SinkConnector { return sink{} }})
+		set.Connectors = append(set.Connectors, Plugin[connect.Connector]{Class: c, New: func() connect.Connector { return sink{} }})
 	}
 	return set
 }
@@ -60,7 +60,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestSinkConnector(t *testing.T) {
+func TestConnector(t *testing.T) {
 	r := registry(t, "a.FileSinkConnector", "b.FileSinkConnector", "c.HdfsSinkConnector", "d.Json", "e.Only")
 	for _, tc := range []struct{ name, class, problem string }{
 		{"HdfsSink", "c.HdfsSinkConnector", ""},
@@ -70,7 +70,7 @@ func TestSinkConnector(t *testing.T) {
 		{"Nothing", "", "Failed to find any class that implements Connector and which name matches Nothing, available connectors are: a.FileSinkConnector, b.FileSinkConnector, c.HdfsSinkConnector, d.Json, e.Only"},
 		{"String", "", "does not implement Connector"},
 	} {
-		p, err := r.SinkConnector(tc.name)
+		p, err := r.Connector(tc.name)
 		if tc.problem == "" {
 			if err != nil || p.Class != tc.class || p.Version != "1.5" || p.New() == nil {
 				t.Errorf("%s: %+v, %v", tc.name, p, err)
@@ -90,7 +90,7 @@ func TestSinkConnector(t *testing.T) {
 	}
 }
 
-func TestConverters(t *testing.T) {
+func TestEveryBuiltinCanBeMade(t *testing.T) {
 	r := registry(t)
 	for _, i := range r.Infos(false) {
 		if i.Version != "4.3.1" {
@@ -115,6 +115,14 @@ func TestConverters(t *testing.T) {
 			if err := p.New().ConfigureHeader(map[string]string{"converter.type": "header"}); err != nil {
 				t.Errorf("%s: %v", i.Class, err)
 			}
+		case "transformation":
+			if p, err := r.Transformation(i.Class); err != nil || p.New().ConfigDef() == nil {
+				t.Errorf("%s: %v", i.Class, err)
+			}
+		case "predicate":
+			if p, err := r.Predicate(i.Class); err != nil || p.New().ConfigDef() == nil {
+				t.Errorf("%s: %v", i.Class, err)
+			}
 		default:
 			t.Errorf("%+v", i)
 		}
@@ -136,7 +144,8 @@ func TestInfos(t *testing.T) {
 		t.Errorf("connectors (-want +got):\n%s", diff)
 	}
 	all := r.Infos(false)
-	if diff := cmp.Diff(want, all[:2]); diff != "" || len(all) != 2+9+10 || all[2].Type != "converter" || all[11].Type != "header_converter" {
+	if diff := cmp.Diff(want, all[:2]); diff != "" || len(all) != 2+26+3+9+10 ||
+		all[2].Type != "transformation" || all[28].Type != "predicate" || all[31].Type != "converter" || all[40].Type != "header_converter" {
 		t.Errorf("%d plugins: %+v", len(all), all)
 	}
 }
@@ -145,7 +154,7 @@ func TestNewRefuses(t *testing.T) {
 	if _, err := New(sinks("a.B", "a.B")); err == nil || !strings.Contains(err.Error(), "a.B") {
 		t.Errorf("a class twice: %v", err)
 	}
-	if _, err := New(Set{SinkConnectors: []Plugin[connect.SinkConnector]{{Class: "a.B"}}}); err == nil {
+	if _, err := New(Set{Connectors: []Plugin[connect.Connector]{{Class: "a.B"}}}); err == nil {
 		t.Error("no factory")
 	}
 }

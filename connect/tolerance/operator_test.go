@@ -13,7 +13,7 @@ import (
 	"github.com/penstock-io/penstock/connect"
 )
 
-var record = &connect.SinkRecord{Offset: 7, Original: connect.TopicPartition{Topic: "t", Partition: 3}}
+var record = &connect.SinkRecord{Record: connect.Record{Offset: 7}, Original: connect.TopicPartition{Topic: "t", Partition: 3}}
 
 func TestWithoutToleranceTheErrorNamesRecordKeyAndFix(t *testing.T) {
 	o := New(connect.TaskID{Connector: "c"}, Config{}, zap.NewNop())

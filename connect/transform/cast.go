@@ -118,7 +118,7 @@ func (t *cast) spec(field string) (data.Type, bool) {
 	return 0, false
 }
 
-func (t *cast) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *cast) Apply(rec *connect.Record) (bool, error) {
 	d := t.side.of(rec)
 	if d.Null() {
 		return true, nil

@@ -159,7 +159,7 @@ func (c *Chain) Len() int { return len(c.stages) }
 
 // Apply runs the transforms on rec, changing it in place. It stops with keep false when
 // one drops the record. After an error rec must not be used.
-func (c *Chain) Apply(rec *connect.SinkRecord) (keep bool, err error) {
+func (c *Chain) Apply(rec *connect.Record) (keep bool, err error) {
 	for i := range c.stages {
 		s := &c.stages[i]
 		if s.predicate != nil && s.predicate.Test(rec) == s.negate {

@@ -48,7 +48,7 @@ func TestChain(t *testing.T) {
 	}
 	defer c.Close()
 	for topic, want := range map[string]string{"a": "a$1a2", "a-x": "a$1a2", "a-bc": "a-bc", "b": "b", "": ""} {
-		rec := &connect.SinkRecord{Topic: topic}
+		rec := &connect.Record{Topic: topic}
 		keep, err := c.Apply(rec)
 		if err != nil || keep {
 			t.Errorf("a tombstone is kept: %v", err)
@@ -70,7 +70,7 @@ func TestRegexRouterLookAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for topic, want := range map[string]string{"äb": "äbé", "__x": "__x"} {
-		rec := &connect.SinkRecord{Topic: topic}
+		rec := &connect.Record{Topic: topic}
 		if _, err := tr.Apply(rec); err != nil || rec.Topic != want {
 			t.Errorf("%s: %s, %v", topic, rec.Topic, err)
 		}

@@ -96,7 +96,7 @@ func (t *extractField) plan(s *data.Schema) (*extractPlan, error) {
 	return p, nil
 }
 
-func (t *extractField) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *extractField) Apply(rec *connect.Record) (bool, error) {
 	const purpose = "field extraction"
 	d := t.side.of(rec)
 	v, err := d.Value()

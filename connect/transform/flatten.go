@@ -42,7 +42,7 @@ func (t *flatten) join(prefix, name string) string {
 	return prefix + t.delimiter + name
 }
 
-func (t *flatten) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *flatten) Apply(rec *connect.Record) (bool, error) {
 	const purpose = "flattening"
 	d := t.side.of(rec)
 	if d.Null() {

@@ -114,7 +114,7 @@ func goldenLines(t testing.TB) []line {
 	return lines
 }
 
-func record(t testing.TB, schema, payload json.RawMessage, schemas map[string]json.RawMessage) *connect.SinkRecord {
+func record(t testing.TB, schema, payload json.RawMessage, schemas map[string]json.RawMessage) *connect.Record {
 	t.Helper()
 	var name string
 	if json.Unmarshal(schema, &name) == nil && name != "" {
@@ -129,14 +129,14 @@ func record(t testing.TB, schema, payload json.RawMessage, schemas map[string]js
 	if err := c.Configure(map[string]string{"schemas.enable": "true"}, false); err != nil {
 		t.Fatal(err)
 	}
-	rec := &connect.SinkRecord{Topic: "topic-a", Partition: 2, Offset: 77, Timestamp: 1445412480123}
+	rec := &connect.Record{Topic: "topic-a", Partition: 2, Offset: 77, Timestamp: 1445412480123}
 	if err := c.ToConnect("t", []byte(`{"schema":`+string(schema)+`,"payload":`+string(payload)+`}`), &rec.Value); err != nil {
 		t.Fatal(err)
 	}
 	return rec
 }
 
-func compare(t *testing.T, i int, want map[string]json.RawMessage, rec *connect.SinkRecord, keep bool, err error, described map[string]json.RawMessage) {
+func compare(t *testing.T, i int, want map[string]json.RawMessage, rec *connect.Record, keep bool, err error, described map[string]json.RawMessage) {
 	t.Helper()
 	if raw, failed := want["error"]; failed || err != nil {
 		var e failure

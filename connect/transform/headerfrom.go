@@ -66,7 +66,7 @@ func (t *headerFrom) plan(s *data.Schema) (*headerPlan, error) {
 	return p, asJava(err)
 }
 
-func (t *headerFrom) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *headerFrom) Apply(rec *connect.Record) (bool, error) {
 	purpose := "header copy"
 	if t.move {
 		purpose = "header move"
@@ -105,7 +105,7 @@ func (t *headerFrom) Apply(rec *connect.SinkRecord) (bool, error) {
 	return true, nil
 }
 
-func (t *headerFrom) fromMap(rec *connect.SinkRecord, d *data.Datum, m *data.Map) {
+func (t *headerFrom) fromMap(rec *connect.Record, d *data.Datum, m *data.Map) {
 	out := m
 	if t.move {
 		out = m.Clone()

@@ -15,7 +15,7 @@ func (*filter) ConfigDef() *config.Def { return config.NewDef() }
 
 func (*filter) Configure(map[string]string) error { return nil }
 
-func (*filter) Apply(*connect.SinkRecord) (bool, error) { return false, nil }
+func (*filter) Apply(*connect.Record) (bool, error) { return false, nil }
 
 // dropHeaders removes headers by name.
 type dropHeaders struct {
@@ -35,7 +35,7 @@ func (t *dropHeaders) Configure(props map[string]string) error {
 	return err
 }
 
-func (t *dropHeaders) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *dropHeaders) Apply(rec *connect.Record) (bool, error) {
 	rec.Headers = slices.DeleteFunc(rec.Headers, func(h connect.Header) bool { return slices.Contains(t.names, h.Key) })
 	return true, nil
 }
@@ -65,7 +65,7 @@ func (t *insertHeader) Configure(props map[string]string) error {
 	return nil
 }
 
-func (t *insertHeader) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *insertHeader) Apply(rec *connect.Record) (bool, error) {
 	rec.Headers = append(rec.Headers, t.header)
 	return true, nil
 }

@@ -26,7 +26,7 @@ func (t *hoistField) Configure(props map[string]string) error {
 	return err
 }
 
-func (t *hoistField) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *hoistField) Apply(rec *connect.Record) (bool, error) {
 	d := t.side.of(rec)
 	v, err := d.Value()
 	if err != nil {

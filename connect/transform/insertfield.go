@@ -72,7 +72,7 @@ func (t *insertField) Configure(props map[string]string) error {
 }
 
 // value returns what is inserted, nil for nothing.
-func (t *insertField) value(what string, rec *connect.SinkRecord) any {
+func (t *insertField) value(what string, rec *connect.Record) any {
 	switch what {
 	case "topic.field":
 		return rec.Topic
@@ -105,7 +105,7 @@ func (t *insertField) plan(s *data.Schema) (*projection, error) {
 	return p, asJava(err)
 }
 
-func (t *insertField) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *insertField) Apply(rec *connect.Record) (bool, error) {
 	const purpose = "field insertion"
 	d := t.side.of(rec)
 	if d.Null() {

@@ -32,7 +32,7 @@ func (t *maskField) Configure(props map[string]string) error {
 	return err
 }
 
-func (t *maskField) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *maskField) Apply(rec *connect.Record) (bool, error) {
 	const purpose = "mask fields"
 	d := t.side.of(rec)
 	v, err := d.Value()

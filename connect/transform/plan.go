@@ -17,7 +17,7 @@ const (
 	keySide   side = true
 )
 
-func (s side) of(rec *connect.SinkRecord) *data.Datum {
+func (s side) of(rec *connect.Record) *data.Datum {
 	if s == keySide {
 		return &rec.Key
 	}

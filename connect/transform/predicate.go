@@ -26,7 +26,7 @@ func (p *hasHeaderKey) Configure(props map[string]string) error {
 	return err
 }
 
-func (p *hasHeaderKey) Test(rec *connect.SinkRecord) bool {
+func (p *hasHeaderKey) Test(rec *connect.Record) bool {
 	for i := range rec.Headers {
 		if rec.Headers[i].Key == p.name {
 			return true
@@ -42,7 +42,7 @@ func (*recordIsTombstone) ConfigDef() *config.Def { return config.NewDef() }
 
 func (*recordIsTombstone) Configure(map[string]string) error { return nil }
 
-func (*recordIsTombstone) Test(rec *connect.SinkRecord) bool { return rec.Value.Null() }
+func (*recordIsTombstone) Test(rec *connect.Record) bool { return rec.Value.Null() }
 
 // topicNameMatches is true of records whose whole topic name matches an expression.
 type topicNameMatches struct {
@@ -72,4 +72,4 @@ func (p *topicNameMatches) Configure(props map[string]string) error {
 	return err
 }
 
-func (p *topicNameMatches) Test(rec *connect.SinkRecord) bool { return p.pattern.MatchFull(rec.Topic) }
+func (p *topicNameMatches) Test(rec *connect.Record) bool { return p.pattern.MatchFull(rec.Topic) }

@@ -81,7 +81,7 @@ func (t *replaceField) plan(s *data.Schema) (*projection, error) {
 	return p, asJava(err)
 }
 
-func (t *replaceField) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *replaceField) Apply(rec *connect.Record) (bool, error) {
 	const purpose = "field replacement"
 	d := t.side.of(rec)
 	if d.Null() {

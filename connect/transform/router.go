@@ -33,7 +33,7 @@ func (t *timestampRouter) Configure(props map[string]string) error {
 	return nil
 }
 
-func (t *timestampRouter) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *timestampRouter) Apply(rec *connect.Record) (bool, error) {
 	if rec.Timestamp == connect.NoTimestamp {
 		return false, dataError("Timestamp missing on record: topic %s, partition %d, offset %d", rec.Topic, rec.Partition, rec.Offset)
 	}
@@ -69,7 +69,7 @@ func (t *regexRouter) Configure(props map[string]string) error {
 	return nil
 }
 
-func (t *regexRouter) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *regexRouter) Apply(rec *connect.Record) (bool, error) {
 	rec.Topic = t.replacer.ReplaceFull(rec.Topic)
 	return true, nil
 }

@@ -74,7 +74,7 @@ func (t *setSchemaMetadata) plan(s *data.Schema) (*projection, error) {
 	return p, asJava(err)
 }
 
-func (t *setSchemaMetadata) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *setSchemaMetadata) Apply(rec *connect.Record) (bool, error) {
 	d := t.side.of(rec)
 	v, err := d.Value()
 	if err != nil {

@@ -124,7 +124,7 @@ func (t *timestampConverter) plan(s *data.Schema) (*timestampPlan, error) {
 	return p, asJava(err)
 }
 
-func (t *timestampConverter) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *timestampConverter) Apply(rec *connect.Record) (bool, error) {
 	const purpose = "converting timestamp formats"
 	d := t.side.of(rec)
 	v, err := d.Value()

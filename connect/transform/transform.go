@@ -13,7 +13,7 @@ type Transformation interface {
 	Configure(props map[string]string) error
 	// Apply changes rec in place. With keep false the record is dropped. After an error
 	// rec may be changed in part and must not be used.
-	Apply(rec *connect.SinkRecord) (keep bool, err error)
+	Apply(rec *connect.Record) (keep bool, err error)
 	// ConfigDef defines the own keys. It may be called before Configure.
 	ConfigDef() *config.Def
 	// Close frees what Configure took; it is called once, last.
@@ -25,7 +25,7 @@ type Transformation interface {
 type Predicate interface {
 	Configure(props map[string]string) error
 	// Test reports whether rec meets the predicate; it does not change rec.
-	Test(rec *connect.SinkRecord) bool
+	Test(rec *connect.Record) bool
 	ConfigDef() *config.Def
 	Close() error
 }

@@ -42,7 +42,7 @@ func (t *valueToKey) plan(s *data.Schema) (*projection, error) {
 	return p, asJava(err)
 }
 
-func (t *valueToKey) Apply(rec *connect.SinkRecord) (bool, error) {
+func (t *valueToKey) Apply(rec *connect.Record) (bool, error) {
 	const purpose = "copying fields from value to key"
 	v, err := rec.Value.Value()
 	if err != nil {

@@ -27,11 +27,11 @@ func (fileSink) ConfigDef() *config.Def {
 	return config.NewDef(config.Key{Name: "file", Type: config.TypeString, Importance: config.High, Order: -1})
 }
 
-func newValidator(t *testing.T, policy string, more ...plugin.Plugin[connect.SinkConnector]) *Validator {
+func newValidator(t *testing.T, policy string, more ...plugin.Plugin[connect.Connector]) *Validator {
 	t.Helper()
-	set := plugin.Converters("4.3.1")
-	set.SinkConnectors = append(more, plugin.Plugin[connect.SinkConnector]{Class: fileSinkClass,
-		New: func() connect.SinkConnector { return fileSink{} }})
+	set := plugin.Builtin("4.3.1")
+	set.Connectors = append(more, plugin.Plugin[connect.Connector]{Class: fileSinkClass,
+		New: func() connect.Connector { return fileSink{} }})
 	plugins, err := plugin.New(set)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config"
 	"github.com/penstock-io/penstock/connect/convert"
 	"github.com/penstock-io/penstock/connect/plugin"
@@ -18,7 +17,7 @@ import (
 type run struct {
 	*Validator
 	props  map[string]string
-	plugin *plugin.Plugin[connect.SinkConnector]
+	plugin *plugin.Connector
 }
 
 // all checks everything. The converters come first, because their errors are also errors

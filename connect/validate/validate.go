@@ -47,7 +47,7 @@ func (v *Validator) Validate(ctx context.Context, raw map[string]string) (api.Co
 	if !given {
 		return api.ConfigInfos{}, api.Errorf(http.StatusBadRequest, "Connector config %s contains no connector type", javaMap(settings.SinkDef().Redact(raw)))
 	}
-	p, err := v.Plugins.SinkConnector(class)
+	p, err := v.Plugins.Connector(class)
 	if err != nil {
 		return api.ConfigInfos{}, badRequest(err)
 	}
@@ -98,7 +98,7 @@ func (v *Validator) PluginConfig(class string) (defs []api.ConfigDefinition, err
 	}
 	defer recoverPlugin(full, &err)
 	var def *config.Def
-	if p, err := v.Plugins.SinkConnector(full); err == nil {
+	if p, err := v.Plugins.Connector(full); err == nil {
 		def = p.New().ConfigDef().Clone()
 		for _, k := range settings.SinkDef().Keys() {
 			if k.Name == "connector.plugin.version" {
@@ -171,7 +171,7 @@ func (v *values) fail(key, msg string) {
 }
 
 // connectorValues asks the connector itself.
-func connectorValues(c connect.SinkConnector, def *config.Def, props map[string]string) []config.Value {
+func connectorValues(c connect.Connector, def *config.Def, props map[string]string) []config.Value {
 	if own, ok := c.(connect.ConfigValidator); ok {
 		return own.ValidateConfig(props)
 	}

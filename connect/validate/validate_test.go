@@ -98,8 +98,8 @@ func TestConnectorsOwnValidation(t *testing.T) {
 			{Name: "other", Errors: []string{"nobody knows it"}},
 		}
 	}
-	v := newValidator(t, "All", plugin.Plugin[connect.SinkConnector]{Class: "io.example.CheckingSink",
-		New: func() connect.SinkConnector { return checkingSink{check: check} }})
+	v := newValidator(t, "All", plugin.Plugin[connect.Connector]{Class: "io.example.CheckingSink",
+		New: func() connect.Connector { return checkingSink{check: check} }})
 	infos, err := v.Validate(t.Context(), valid("connector.class", "CheckingSink"))
 	if err != nil {
 		t.Fatal(err)

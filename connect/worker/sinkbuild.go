@@ -33,7 +33,7 @@ func (w *Worker) sinkTask(id connect.TaskID, connectorConfig, taskConfig map[str
 	if err != nil {
 		return nil, err
 	}
-	p, err := w.Plugins.SinkConnector(s.Class)
+	p, err := w.Plugins.Connector(s.Class)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,10 @@ func (w *Worker) sinkTask(id connect.TaskID, connectorConfig, taskConfig map[str
 	if err != nil {
 		return nil, err
 	}
-	factory := p.New()
+	factory, ok := p.New().(connect.SinkConnector)
+	if !ok {
+		return nil, fmt.Errorf("connector %s: this worker does not run source tasks yet", p.Class)
+	}
 	sink := factory.NewTask()
 	t := &sinkTask{
 		task: newTask(id, sink.Version(), target, w.Statuses, log), sink: sink, props: taskProps, taskClass: factory.TaskClass(),

@@ -27,10 +27,7 @@ func (c *sinkConverter) batch(ctx context.Context, dst []connect.SinkRecord, b *
 	}
 	for i := range b.Records {
 		raw := &b.Records[i]
-		dst = append(dst, connect.SinkRecord{
-			Topic: b.Topic, Partition: b.Partition, Offset: raw.Offset,
-			Timestamp: raw.Timestamp, TimestampType: raw.TimestampType, Original: b.TopicPartition,
-		})
+		dst = append(dst, connect.SinkRecord{Record: connect.Record{Topic: b.Topic, Partition: b.Partition, Offset: raw.Offset, Timestamp: raw.Timestamp}, TimestampType: raw.TimestampType, Original: b.TopicPartition})
 		rec := &dst[len(dst)-1]
 		if err := c.record(rec, raw); err != nil {
 			skip, err := c.failed(ctx, rec, raw, err, op)

@@ -77,7 +77,7 @@ func (w *Worker) StartConnector(ctx context.Context, name string, config map[str
 	if err != nil {
 		return w.connectorFailed(name, err)
 	}
-	p, err := w.Plugins.SinkConnector(props["connector.class"])
+	p, err := w.Plugins.Connector(props["connector.class"])
 	if err != nil {
 		return w.connectorFailed(name, err)
 	}
@@ -192,13 +192,9 @@ func (w *Worker) TaskConfigs(ctx context.Context, name string, config map[string
 		}
 		w.Log.Warn(tooMany.Error())
 	}
-	taskClass := ""
-	if s, ok := run.connector.(connect.SinkConnector); ok {
-		taskClass = s.TaskClass()
-	}
 	complete := make([]map[string]string, len(configs))
 	for i, c := range configs {
-		complete[i] = completeTaskConfig(c, config, taskClass)
+		complete[i] = completeTaskConfig(c, config, run.connector.TaskClass())
 	}
 	return complete, nil
 }

@@ -55,9 +55,9 @@ func newWorkerRig(t *testing.T, pairs ...string) *workerRig {
 	t.Helper()
 	tr := &trace{}
 	r := &workerRig{trace: tr, connector: &fakeConnector{trace: tr}, store: memstore.NewStatusStore()}
-	set := plugin.Converters("4.3.1")
-	set.SinkConnectors = []plugin.Plugin[connect.SinkConnector]{{Class: "io.example.TestSinkConnector",
-		New: func() connect.SinkConnector { return r.connector }}}
+	set := plugin.Builtin("4.3.1")
+	set.Connectors = []plugin.Plugin[connect.Connector]{{Class: "io.example.TestSinkConnector",
+		New: func() connect.Connector { return r.connector }}}
 	plugins, err := plugin.New(set)
 	if err != nil {
 		t.Fatal(err)

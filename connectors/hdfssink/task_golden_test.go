@@ -234,8 +234,7 @@ func (p *player) start(tps []connect.TopicPartition) error {
 
 func (p *player) records(in []goldenRecord) (out []connect.SinkRecord) {
 	for _, g := range in {
-		r := connect.SinkRecord{Topic: g.Topic, Partition: g.Partition, Offset: g.Offset, Timestamp: g.Timestamp,
-			Original: connect.TopicPartition{Topic: g.Topic, Partition: g.Partition}}
+		r := connect.SinkRecord{Record: connect.Record{Topic: g.Topic, Partition: g.Partition, Offset: g.Offset, Timestamp: g.Timestamp}, Original: connect.TopicPartition{Topic: g.Topic, Partition: g.Partition}}
 		switch {
 		case g.Envelope != nil:
 			text := []byte(`{"schema":` + string(p.schemas[g.Envelope.Schema]) + `,"payload":` + string(g.Envelope.Payload) + `}`)

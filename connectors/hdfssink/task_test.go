@@ -165,7 +165,7 @@ func textTask(t *testing.T, fs filesystem.FS, more map[string]string) (*task, *r
 func part(n int32) connect.TopicPartition { return connect.TopicPartition{Topic: "t", Partition: n} }
 
 func rec(partition int32, offset int64) connect.SinkRecord {
-	r := connect.SinkRecord{Topic: "t", Partition: partition, Offset: offset, Original: part(partition)}
+	r := connect.SinkRecord{Record: connect.Record{Topic: "t", Partition: partition, Offset: offset}, Original: part(partition)}
 	r.Value.SetValue(nil, "x")
 	return r
 }

@@ -22,7 +22,7 @@ func steadyStates(t testing.TB) map[string]func(i int) error {
 				t.Fatal(err)
 			}
 		}
-		structs[i] = connect.SinkRecord{Topic: "orders", Partition: int32(i % 4), Offset: int64(i), Timestamp: 1445720400000 + int64(i)*250_000}
+		structs[i] = connect.SinkRecord{Record: connect.Record{Topic: "orders", Partition: int32(i % 4), Offset: int64(i), Timestamp: 1445720400000 + int64(i)*250_000}}
 		structs[i].Value.SetValue(schema, s)
 	}
 	raw := jsonRecord(t, `{"user":{"id":12345,"name":"somebody"},"tags":["a","b"],"time":1445720400123,"amount":12.5,"currency":"EUR","country":"de"}`)

@@ -111,7 +111,7 @@ func TestKinds(t *testing.T) {
 func TestDefaultPartitionsBeyondMemory(t *testing.T) {
 	p := mustNew(t, Options{Class: storagePackage + "DefaultPartitioner"})
 	for _, n := range []int32{5, 0, 5, 1 << 30} {
-		got, err := p.Encode(&connect.SinkRecord{Partition: n}, 0)
+		got, err := p.Encode(&connect.SinkRecord{Record: connect.Record{Partition: n}}, 0)
 		if want := "partition=" + strconv.Itoa(int(n)); err != nil || got != want {
 			t.Errorf("%q, %v, want %s", got, err, want)
 		}

@@ -153,7 +153,7 @@ func configured(t *testing.T, c *goldenCase, err error) bool {
 func checkRecord(t *testing.T, c *goldenCase, p Partitioner, conv *jsonconv.Converter, schemas map[string]json.RawMessage, i int) {
 	t.Helper()
 	g := &c.Records[i]
-	rec := &connect.SinkRecord{Topic: g.Topic, Partition: g.Partition, Offset: int64(i), Timestamp: connect.NoTimestamp}
+	rec := &connect.SinkRecord{Record: connect.Record{Topic: g.Topic, Partition: g.Partition, Offset: int64(i), Timestamp: connect.NoTimestamp}}
 	if g.Timestamp != nil {
 		rec.Timestamp = *g.Timestamp
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/penstock-io/penstock/connect/data"
 )
 
-var aRecord = connect.SinkRecord{Topic: "orders", Partition: 3, Offset: 42, Timestamp: 1445720400000}
+var aRecord = connect.SinkRecord{Record: connect.Record{Topic: "orders", Partition: 3, Offset: 42, Timestamp: 1445720400000}}
 
 func timeOptions(more func(*Options)) Options {
 	o := Options{Class: storagePackage + "HourlyPartitioner", Locale: "en", Timezone: "Europe/Berlin", Extractor: Record, TimestampField: "time", Delim: "/", LocalZone: time.UTC}
@@ -58,7 +58,7 @@ func TestBucketsAtClockChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rec := connect.SinkRecord{Timestamp: at.UnixMilli()}
+		rec := connect.SinkRecord{Record: connect.Record{Timestamp: at.UnixMilli()}}
 		if got, err := p.Encode(&rec, 0); err != nil || got != c.want {
 			t.Errorf("%s in %s by %s: %q, %v, want %q", c.utc, c.zone, c.duration, got, err, c.want)
 		}
@@ -92,7 +92,7 @@ func TestRememberedNamesAreRight(t *testing.T) {
 func TestTimesBeyondAllCalendars(t *testing.T) {
 	p := mustNew(t, timeOptions(nil))
 	for _, ts := range []int64{math.MaxInt64, math.MinInt64} {
-		_, err := p.Encode(&connect.SinkRecord{Timestamp: ts}, 0)
+		_, err := p.Encode(&connect.SinkRecord{Record: connect.Record{Timestamp: ts}}, 0)
 		var fatal *Error
 		if !errors.As(err, &fatal) || fatal.Class != arithmeticException {
 			t.Errorf("%d: %v", ts, err)

@@ -163,7 +163,7 @@ func (w *worker) settle() {
 
 // record makes a record as a converter does: still encoded.
 func record(offset int64, text string) connect.SinkRecord {
-	rec := connect.SinkRecord{Topic: tp.Topic, Partition: tp.Partition, Offset: offset, Timestamp: offset, Original: tp}
+	rec := connect.SinkRecord{Record: connect.Record{Topic: tp.Topic, Partition: tp.Partition, Offset: offset, Timestamp: offset}, Original: tp}
 	rec.Value.SetRaw(stringSchema, []byte(text), data.UTF8, nil, nil)
 	return rec
 }

@@ -129,7 +129,7 @@ func TestSchemaChanges(t *testing.T) {
 					cfg.FlushSize, cfg.Partitioner, cfg.Compatibility = 1000, byOffset(1), c.compatibility
 				}).open()
 				for i, s := range c.schemas {
-					rec := connect.SinkRecord{Topic: tp.Topic, Partition: tp.Partition, Offset: int64(i), Original: tp}
+					rec := connect.SinkRecord{Record: connect.Record{Topic: tp.Topic, Partition: tp.Partition, Offset: int64(i)}, Original: tp}
 					rec.Value.SetValue(s, data.NewStruct(s))
 					must(t, w.p.Put(t.Context(), []connect.SinkRecord{rec}, w.now))
 				}
@@ -151,7 +151,7 @@ func TestSwitchToSchemalessIsARecordError(t *testing.T) {
 		w := newWorker(t, memfs.New(), 0).open()
 		defer w.close()
 		must(t, w.p.Put(t.Context(), []connect.SinkRecord{record(0, "0")}, w.now))
-		tombstone := connect.SinkRecord{Topic: tp.Topic, Partition: tp.Partition, Offset: 1, Original: tp}
+		tombstone := connect.SinkRecord{Record: connect.Record{Topic: tp.Topic, Partition: tp.Partition, Offset: 1}, Original: tp}
 		err := w.p.Put(t.Context(), []connect.SinkRecord{tombstone}, w.now)
 		if err == nil || err.Error()[:33] != "Switch between schema-based and s" {
 			t.Errorf("got %v", err)

@@ -79,7 +79,7 @@ func (s *Suite) open(t *testing.T, f format.Format, w io.Writer) format.RecordWr
 func (s *Suite) write(w format.RecordWriter, v any) error {
 	var d data.Datum
 	d.SetValue(s.Schema, v)
-	return w.Write(&connect.SinkRecord{Topic: "t"}, &d)
+	return w.Write(&connect.SinkRecord{Record: connect.Record{Topic: "t"}}, &d)
 }
 
 func (s *Suite) mustWrite(t *testing.T, w format.RecordWriter, values ...any) {
