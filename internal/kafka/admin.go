@@ -143,15 +143,28 @@ func (c *Client) Partitions(ctx context.Context, topic string) ([]int32, error) 
 }
 
 // EndOffsets returns the log end offsets (read_uncommitted), asked at the same
-// time of every leader. All partitions must exist.
+// time of every leader. All partitions must exist. A read_committed consumer reaches
+// them when the transactions that are open at the end are committed or aborted, which
+// the broker sees to within their transaction.timeout.ms; see StableOffsets.
 func (c *Client) EndOffsets(ctx context.Context, tps []connect.TopicPartition) (map[connect.TopicPartition]int64, error) {
+	return c.endOffsets(ctx, tps, sarama.ReadUncommitted)
+}
+
+// StableOffsets returns the last stable offsets, asked at the same time of every
+// leader: what a consumer with isolation.level=read_committed can read up to now. It
+// is EndOffsets but for transactions that are open at the end.
+func (c *Client) StableOffsets(ctx context.Context, tps []connect.TopicPartition) (map[connect.TopicPartition]int64, error) {
+	return c.endOffsets(ctx, tps, sarama.ReadCommitted)
+}
+
+func (c *Client) endOffsets(ctx context.Context, tps []connect.TopicPartition, isolation sarama.IsolationLevel) (map[connect.TopicPartition]int64, error) {
 	out := make(map[connect.TopicPartition]int64, len(tps))
 	want := make(map[connect.TopicPartition]int64, len(tps))
 	for _, tp := range tps {
 		want[tp] = sarama.OffsetNewest
 	}
 	err := c.cluster.retry(ctx, "list end offsets", func(ctx context.Context) error {
-		found, err := c.cluster.listOffsets(ctx, want, sarama.ReadUncommitted)
+		found, err := c.cluster.listOffsets(ctx, want, isolation)
 		for tp, off := range found {
 			out[tp] = off.offset
 			delete(want, tp)

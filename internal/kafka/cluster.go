@@ -174,8 +174,15 @@ type topicMeta struct {
 // metadata asks for some topics, or for all when none is named. Topics that do not
 // exist have an err. It never creates a topic.
 func (c *cluster) metadata(ctx context.Context, topics ...string) (map[string]topicMeta, error) {
+	return c.metadataOf(ctx, false, topics...)
+}
+
+// metadataOf is metadata; with create the broker may create topics, if it is
+// configured so (auto.create.topics.enable).
+func (c *cluster) metadataOf(ctx context.Context, create bool, topics ...string) (map[string]topicMeta, error) {
 	resp, err := askAny(ctx, c, func(b *sarama.Broker) (*sarama.MetadataResponse, error) {
 		req := sarama.NewMetadataRequest(c.settings.sarama.Version, topics)
+		req.AllowAutoTopicCreation = create
 		resp, err := b.GetMetadata(req)
 		if err == nil && len(resp.Brokers) == 0 {
 			err = errors.New("the broker knows no brokers yet: it is starting")

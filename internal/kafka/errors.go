@@ -27,6 +27,18 @@ var (
 	ErrUnsupported = errors.New("not supported by the broker")
 	// ErrUnknownTopic: topic or partition does not exist (Java: UnknownTopicOrPartitionException).
 	ErrUnknownTopic = errors.New("unknown topic or partition")
+	// ErrFenced: a newer producer has the same transactional.id (Java:
+	// ProducerFencedException). InvalidProducerEpochException counts, too: since Kafka
+	// 2.7 a fenced producer may see either.
+	ErrFenced = errors.New("fenced by a newer producer")
+	// ErrInvalidProducerEpoch: the producer's epoch is old, because it was fenced or its
+	// transaction timed out (Java: InvalidProducerEpochException).
+	ErrInvalidProducerEpoch = errors.New("old producer epoch")
+	// ErrGroupNotEmpty: the group has members, so its offsets cannot be changed (Java:
+	// GroupNotEmptyException, UnknownMemberIdException, GroupSubscribedToTopicException).
+	ErrGroupNotEmpty = errors.New("the consumer group is not empty")
+	// ErrUnknownGroup: there is no such group (Java: GroupIdNotFoundException).
+	ErrUnknownGroup = errors.New("unknown consumer group")
 	// ErrClosed: the client was closed.
 	ErrClosed = errors.New("the Kafka client is closed")
 )
@@ -57,6 +69,14 @@ func (e *BrokerError) Is(target error) bool {
 		return target == ErrUnsupported
 	case sarama.ErrUnknownTopicOrPartition:
 		return target == ErrUnknownTopic
+	case sarama.ErrProducerFenced:
+		return target == ErrFenced
+	case sarama.ErrInvalidProducerEpoch:
+		return target == ErrFenced || target == ErrInvalidProducerEpoch
+	case sarama.ErrNonEmptyGroup, sarama.ErrGroupSubscribedToTopic:
+		return target == ErrGroupNotEmpty
+	case sarama.ErrGroupIDNotFound:
+		return target == ErrUnknownGroup
 	}
 	return false
 }
@@ -69,6 +89,9 @@ func (e *BrokerError) Retriable() bool { return retriableCode(sarama.KError(e.Co
 func brokerError(code sarama.KError, detail string) error {
 	if code == sarama.ErrNoError {
 		return nil
+	}
+	if detail == "" {
+		detail = sequenceText(code)
 	}
 	if detail == "" {
 		detail = strings.TrimPrefix(code.Error(), "kafka server: ")
@@ -90,7 +113,7 @@ func retriableCode(code sarama.KError) bool {
 		sarama.ErrInvalidFetchSessionEpoch, sarama.ErrListenerNotFound, sarama.ErrFencedLeaderEpoch,
 		sarama.ErrUnknownLeaderEpoch, sarama.ErrOffsetNotAvailable, sarama.ErrPreferredLeaderNotAvailable,
 		sarama.ErrEligibleLeadersNotAvailable, sarama.ErrUnstableOffsetCommit, sarama.ErrThrottlingQuotaExceeded,
-		unknownTopicID:
+		sarama.ErrConcurrentTransactions, unknownTopicID:
 		return true
 	}
 	return false

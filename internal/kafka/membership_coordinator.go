@@ -12,9 +12,14 @@ import (
 
 // findCoordinator asks any broker who coordinates a group.
 func (c *cluster) findCoordinator(ctx context.Context, group string) (id int32, addr string, err error) {
+	return c.findCoordinatorOf(ctx, sarama.CoordinatorGroup, group)
+}
+
+// findCoordinatorOf asks any broker who coordinates a group or a transactional id.
+func (c *cluster) findCoordinatorOf(ctx context.Context, kind sarama.CoordinatorType, key string) (id int32, addr string, err error) {
 	resp, err := askAny(ctx, c, func(b *sarama.Broker) (*sarama.FindCoordinatorResponse, error) {
 		resp, err := b.FindCoordinator(&sarama.FindCoordinatorRequest{
-			Version: 3, CoordinatorKey: group, CoordinatorType: sarama.CoordinatorGroup,
+			Version: 3, CoordinatorKey: key, CoordinatorType: kind,
 		})
 		if err == nil && resp.Err != sarama.ErrNoError {
 			err = resp.Err

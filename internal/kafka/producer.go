@@ -2,24 +2,21 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/penstock-io/penstock/connect"
 )
 
 // Producer writes records with acks=all (unless acks says otherwise), in order per
-// partition. It is safe for concurrent use.
+// partition. It is safe for concurrent use; the calls that concern transactions
+// belong to one goroutine at a time.
 //
-// A record waits in the queue of its partition. A partition has one request under
-// way at a time, a broker too, so order holds over retries; records handed over
-// meanwhile go out together. Delivery is at least once: a request whose answer was
-// lost is sent again.
+// A record waits in a batch of its partition. A partition has one request under
+// way at a time, a broker too, so order holds over retries; batches grow meanwhile
+// up to batch.size, or to 256 KB when that is not set, and those of several
+// partitions go out together. Without idempotence delivery is at least once: a
+// request whose answer was lost is sent again.
 type Producer struct {
 	settings *producerSettings
 	log      *zap.Logger
@@ -31,24 +28,35 @@ type Producer struct {
 	wake   chan struct{} // the sender has something to do
 
 	looking chan struct{} // held by who asks for metadata
+	closing sync.Once
 
-	mu     sync.Mutex
-	closed bool
-	calls  int           // Sends under way
-	idle   chan struct{} // closed when closed and calls is 0
-	topics map[string]*producerTopic
-	queues map[connect.TopicPartition]*sendQueue
-	busy   map[int32]bool // brokers with a request under way
-}
+	ackMu sync.Mutex // held while acks are told; never together with mu
 
-// producerTopic is what the producer knows of a topic.
-type producerTopic struct {
-	meta topicMeta
-	at   time.Time // when it was looked up; zero: to be looked up again
+	mu      sync.Mutex
+	closed  bool
+	fatal   error         // nothing is taken or sent any more
+	calls   int           // Sends and SendAsyncs under way
+	open    int           // records taken and not told of yet
+	used    int64         // bytes of buffer.memory
+	hungry  int           // calls that wait for memory: batches need not linger
+	flushes int           // calls that wait for everything: the same
+	waiters int           // goroutines in await
+	changed chan struct{} // closed and replaced when something they wait for may have happened
+	topics  map[string]*producerTopic
+	active  []*sendQueue // with batches
+	turn    int          // which of active comes first in the next request
+	busy    map[int32]bool
+	unfit   []refusal // records that cannot be sent, to be told
+
+	id       producerID // with idempotence
+	idAsking bool       // it is being asked for
+	idErr    error      // why it is not there yet
+	txn      *transaction
 }
 
 // NewProducer returns a producer with Java producer properties. It does not
-// connect: Send does.
+// connect: Send, SendAsync and InitTransactions do. Problems with the properties come
+// all at once as *config.Error.
 func NewProducer(ctx context.Context, props map[string]string, log *zap.Logger) (*Producer, error) {
 	r := newPropReader(props)
 	s := readProducerSettings(r)
@@ -60,9 +68,12 @@ func NewProducer(ctx context.Context, props map[string]string, log *zap.Logger) 
 		return nil, err
 	}
 	p := &Producer{
-		settings: s, log: log, cluster: cl,
-		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1), idle: make(chan struct{}),
-		topics: map[string]*producerTopic{}, queues: map[connect.TopicPartition]*sendQueue{}, busy: map[int32]bool{},
+		settings: s, log: log, cluster: cl, id: noProducerID,
+		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1), changed: make(chan struct{}),
+		topics: map[string]*producerTopic{}, busy: map[int32]bool{},
+	}
+	if s.transactionalID != "" {
+		p.txn = newTransaction(s.transactionalID)
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.wg.Go(p.run)
@@ -70,10 +81,10 @@ func NewProducer(ctx context.Context, props map[string]string, log *zap.Logger) 
 }
 
 // Send writes the records and returns when all are acknowledged, or with the first
-// error. Records of one partition are written in the order given, and after those
-// of earlier Sends. When ctx ends, what was not sent yet is dropped; a request that
-// is under way may still succeed, but is not repeated; the records' bytes must not
-// be changed then.
+// error. It does not wait for linger.ms. Records of one partition are written in the
+// order given, and after those of earlier calls. Nothing is written when a record
+// cannot be sent at all. When ctx ends, what was not sent yet is dropped; what was
+// sent may still succeed; the records' bytes must not be changed then.
 func (p *Producer) Send(ctx context.Context, records ...ProducerRecord) error {
 	if len(records) == 0 {
 		return nil
@@ -82,36 +93,57 @@ func (p *Producer) Send(ctx context.Context, records ...ProducerRecord) error {
 		return ErrClosed
 	}
 	defer p.leave()
-	pendings, err := p.prepare(ctx, records)
-	if err != nil {
+	routes := takeRoutes(len(records))
+	defer routes.release()
+	if err := p.route(ctx, records, routes.list); err != nil {
 		return err
 	}
-	call := &sendCall{left: len(pendings), done: make(chan struct{})}
-	deadline := time.Now().Add(p.settings.deliveryTimeout)
-	p.mu.Lock()
-	for _, r := range pendings {
-		r.call, r.deadline = call, deadline
-		q := p.queues[r.tp]
-		if q == nil {
-			q = &sendQueue{tp: r.tp}
-			p.queues[r.tp] = q
+	for i := range routes.list {
+		if err := routes.list[i].err; err != nil {
+			return err
 		}
-		q.items = append(q.items, r)
 	}
-	p.mu.Unlock()
-	signal(p.wake)
+	done := make(chan error, 1)
+	left := len(records)
+	call := &sendCall{urgent: true, acked: func(acks []Ack) {
+		left -= len(acks)
+		for i := range acks {
+			if acks[i].Err != nil {
+				offer(done, acks[i].Err)
+			}
+		}
+		if left == 0 {
+			offer(done, nil)
+		}
+	}}
+	n, err := p.enqueue(ctx, records, routes.list, call)
+	switch {
+	case n == 0:
+		return err
+	case err == nil:
+		select {
+		case err = <-done:
+		case <-ctx.Done():
+			err = fmt.Errorf("send to topic %s: %w", records[0].Topic, context.Cause(ctx))
+		case <-p.ctx.Done():
+			err = ErrClosed
+		}
+	}
+	if err != nil {
+		p.abandon(call, err)
+	}
+	return err
+}
+
+// offer gives the first of several results.
+func offer(ch chan<- error, err error) {
 	select {
-	case <-call.done:
-		return call.err
-	case <-ctx.Done():
-		p.abandon(call)
-		return fmt.Errorf("send to topic %s: %w", records[0].Topic, context.Cause(ctx))
-	case <-p.ctx.Done():
-		p.abandon(call)
-		return ErrClosed
+	case ch <- err:
+	default:
 	}
 }
 
+// enter registers a call; false when the producer is closed.
 func (p *Producer) enter() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -126,152 +158,122 @@ func (p *Producer) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls--
-	if p.closed && p.calls == 0 {
-		close(p.idle)
+	p.notifyLocked()
+}
+
+// notifyLocked wakes those who wait for a condition.
+func (p *Producer) notifyLocked() {
+	if p.waiters > 0 {
+		close(p.changed)
+		p.changed = make(chan struct{})
 	}
 }
 
-// prepare checks the records and chooses their partitions.
-func (p *Producer) prepare(ctx context.Context, records []ProducerRecord) ([]*pending, error) {
-	out := make([]*pending, len(records))
-	sticky := map[string]int32{} // records without key: one partition per Send and topic
-	now := time.Now().UnixMilli()
-	for i := range records {
-		r := &records[i]
-		item := &pending{record: r, time: r.Timestamp, size: recordSize(r)}
-		if item.time == connect.NoTimestamp {
-			item.time = now
+// awaitLocked waits until ok, which is asked under mu; ErrClosed when the producer
+// is stopped meanwhile. mu is held before and after, but not while waiting.
+func (p *Producer) awaitLocked(ctx context.Context, ok func() bool) error {
+	for !ok() {
+		changed := p.changed
+		p.waiters++
+		p.mu.Unlock()
+		var err error
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		case <-p.ctx.Done():
+			err = ErrClosed
 		}
-		if item.time < 0 {
-			return nil, fmt.Errorf("Invalid timestamp: %d. Timestamp should always be non-negative or null.", r.Timestamp) //nolint:staticcheck // Java's wording
-		}
-		if item.size > p.settings.maxRequestSize {
-			return nil, fmt.Errorf("The message is %d bytes when serialized which is larger than %d, which is the value of the max.request.size configuration. (topic %s)", //nolint:staticcheck // Java's wording
-				item.size, p.settings.maxRequestSize, r.Topic)
-		}
-		n, err := p.partitionCount(ctx, r.Topic)
+		p.mu.Lock()
+		p.waiters--
 		if err != nil {
-			return nil, err
-		}
-		item.tp = connect.TopicPartition{Topic: r.Topic, Partition: r.Partition}
-		switch {
-		case r.Partition >= n:
-			return nil, fmt.Errorf("Invalid partition given with record: %d is not in the range [0...%d) of topic %s", r.Partition, n, r.Topic) //nolint:staticcheck // Java's wording
-		case r.Partition >= 0:
-		case r.Key != nil:
-			item.tp.Partition = partitionForKey(r.Key, n)
-		default:
-			chosen, ok := sticky[r.Topic]
-			if !ok {
-				chosen = p.anyPartition(r.Topic, n)
-				sticky[r.Topic] = chosen
-			}
-			item.tp.Partition = chosen
-		}
-		out[i] = item
-	}
-	return out, nil
-}
-
-// anyPartition picks a partition for records without key, one with a leader if possible.
-func (p *Producer) anyPartition(topic string, n int32) int32 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	start := rand.Int32N(n)
-	for i := range n {
-		id := (start + i) % n
-		if t := p.topics[topic]; t != nil && t.meta.partitions[id].leader >= 0 {
-			return id
+			return err
 		}
 	}
-	return start
-}
-
-// partitionCount returns how many partitions a topic has, waiting up to
-// max.block.ms for the topic to be known.
-func (p *Producer) partitionCount(ctx context.Context, topic string) (int32, error) {
-	if n := p.knownPartitions(topic); n > 0 {
-		return n, nil
-	}
-	limit := p.settings.maxBlock
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errMaxBlock)
-	defer cancel()
-	var last error
-	for attempt := 0; ; attempt++ {
-		last = p.lookUp(ctx, topic)
-		if n := p.knownPartitions(topic); n > 0 {
-			return n, nil
-		}
-		if ctx.Err() == nil && final(last) {
-			return 0, fmt.Errorf("look up topic %s: %w", topic, last)
-		}
-		if sleep(ctx, backoff(p.settings.retryBackoff, p.settings.retryBackoffMax, attempt)) == nil {
-			continue
-		}
-		if errors.Is(context.Cause(ctx), errMaxBlock) {
-			return 0, fmt.Errorf("Topic %s not present in metadata after %d ms (max.block.ms): %w: %w", topic, limit.Milliseconds(), ErrTimeout, last) //nolint:staticcheck // Java's wording
-		}
-		return 0, fmt.Errorf("look up topic %s: %w", topic, context.Cause(ctx))
-	}
-}
-
-var errMaxBlock = errors.New("max.block.ms is over")
-
-func (p *Producer) knownPartitions(topic string) int32 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	t := p.topics[topic]
-	if t == nil || time.Since(t.at) > p.settings.metadataMaxAge {
-		return 0
-	}
-	return int32(len(t.meta.partitions))
-}
-
-// lookUp asks for the metadata of topics, one caller at a time.
-func (p *Producer) lookUp(ctx context.Context, topics ...string) error {
-	select {
-	case p.looking <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	defer func() { <-p.looking }()
-	found, err := p.cluster.metadata(ctx, topics...)
-	if err != nil {
-		return err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var errs []error
-	for _, topic := range topics {
-		t := found[topic]
-		if t.err != nil || len(t.partitions) == 0 {
-			errs = append(errs, fmt.Errorf("topic %s: %w", topic, t.err))
-			continue
-		}
-		p.topics[topic] = &producerTopic{meta: t, at: time.Now()}
-	}
-	return joinRetriable(errs)
-}
-
-// Close waits for the Sends under way, for request.timeout.ms at most, and releases
-// the connections.
-func (p *Producer) Close() error {
-	p.mu.Lock()
-	if !p.closed {
-		p.closed = true
-		if p.calls == 0 {
-			close(p.idle)
-		}
-	}
-	p.mu.Unlock()
-	t := time.NewTimer(p.settings.requestTimeout)
-	defer t.Stop()
-	select {
-	case <-p.idle:
-	case <-t.C:
-	}
-	p.cancel()
-	p.cluster.close()
-	p.wg.Wait()
 	return nil
+}
+
+// Close waits for the records under way, for request.timeout.ms at most, and releases
+// the connections. An open transaction is aborted within the same time, without
+// waiting for its records; if that fails the broker aborts it after
+// transaction.timeout.ms. All acks are told before Close returns.
+func (p *Producer) Close() error {
+	p.shutdown()
+	ctx, cancel := context.WithTimeout(p.ctx, p.settings.requestTimeout)
+	defer cancel()
+	if p.txn != nil {
+		p.abortOnClose(ctx)
+	}
+	p.mu.Lock()
+	p.flushes++
+	signal(p.wake)
+	_ = p.awaitLocked(ctx, func() bool { return p.calls == 0 && p.open == 0 })
+	p.flushes--
+	p.mu.Unlock()
+	p.CloseNow()
+	return nil
+}
+
+// CloseNow ends the producer at once: records under way are told ErrClosed although
+// a request that was sent may still succeed, and an open transaction is left to the
+// broker, which aborts it after transaction.timeout.ms or when the next producer with
+// the same transactional.id is initialised. All acks are told before CloseNow returns.
+// It may be called beside Close, which then ends, too.
+func (p *Producer) CloseNow() {
+	p.shutdown()
+	p.closing.Do(func() {
+		p.cancel()
+		p.cluster.close()
+	})
+	p.wg.Wait()
+	p.mu.Lock()
+	var told []settlement
+	for _, q := range p.active {
+		for len(q.batches) > 0 {
+			told = append(told, q.settleLocked(ErrClosed))
+		}
+	}
+	p.active = nil
+	p.mu.Unlock()
+	p.tell(told)
+	p.tellRefused()
+}
+
+func (p *Producer) shutdown() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.notifyLocked()
+}
+
+// failLocked makes every later call fail, and all records that are not in a request.
+func (p *Producer) failLocked(err error) {
+	if p.fatal != nil {
+		return
+	}
+	p.fatal = err
+	p.log.Error("the producer cannot go on", zap.String("transactional.id", p.settings.transactionalID), zap.Error(err))
+	p.notifyLocked()
+	signal(p.wake)
+}
+
+// usableLocked tells why records cannot be taken now, if so.
+func (p *Producer) usableLocked() error {
+	switch {
+	case p.fatal != nil:
+		return p.fatal
+	case p.ctx.Err() != nil:
+		return ErrClosed
+	case p.txn != nil:
+		return p.txn.sendable()
+	}
+	return nil
+}
+
+// errMaxBlock is why a call that waits is given up.
+var errMaxBlock = fmt.Errorf("max.block.ms is over: %w", ErrTimeout)
+
+// blocking bounds a call by max.block.ms.
+func (p *Producer) blocking(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, p.settings.maxBlock, errMaxBlock)
 }

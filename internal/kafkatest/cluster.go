@@ -115,6 +115,10 @@ func (c *Cluster) Down(node int32) {
 // Up ends Down.
 func (c *Cluster) Up(node int32) { c.listener(node).setDown(false) }
 
+// LoseAnswer makes a broker close its connection instead of answering the next
+// request that it has dealt with. It may be called from a control function.
+func (c *Cluster) LoseAnswer(node int32) { c.listener(node).setLose() }
+
 // Connections returns the number of open connections to all brokers.
 func (c *Cluster) Connections() int {
 	c.mu.Lock()
@@ -152,6 +156,7 @@ type listener struct {
 	mu    sync.Mutex
 	conns map[*conn]struct{}
 	down  bool
+	lose  bool
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -177,6 +182,21 @@ func (l *listener) setDown(down bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = down
+}
+
+func (l *listener) setLose() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lose = true
+}
+
+// losing tells, once, that an answer is to be lost.
+func (l *listener) losing() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lose := l.lose
+	l.lose = false
+	return lose
 }
 
 func (l *listener) open() int {
@@ -207,4 +227,12 @@ func (c *conn) Close() error {
 	delete(c.l.conns, c)
 	c.l.mu.Unlock()
 	return c.Conn.Close()
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	if c.l.losing() {
+		_ = c.Close()
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(b)
 }

@@ -44,6 +44,7 @@ func (c *Cluster) Begin(transactionalID string) *Txn {
 	if err := cl.BeginTransaction(); err != nil {
 		c.t.Fatalf("begin transaction: %v", err)
 	}
+	c.t.Cleanup(cl.Close) // of a transaction that is left open
 	return &Txn{c, cl}
 }
 
