@@ -27,9 +27,11 @@ type ConnectorState struct {
 	Inconsistent bool
 	// Generation counts complete commits, from 0; -1 before any.
 	Generation int
-	// TaskCountRecord is the last tasks-fencing count, -1 without one.
+	// TaskCountRecord is the last tasks-fencing count: so many producers of tasks may
+	// exist that nobody has fenced off. -1 without one.
 	TaskCountRecord int
-	PendingFencing  bool
+	// PendingFencing: task configs were committed after the last tasks-fencing record.
+	PendingFencing bool
 }
 
 // ClusterConfig is a snapshot of the config topic (Java: ClusterConfigState). It is
@@ -95,4 +97,31 @@ func (c *ClusterConfig) TargetState(name string) connect.TargetState {
 		return s.Target
 	}
 	return ""
+}
+
+// TaskConfigGeneration returns how many complete sets of task configs were committed
+// before the present one, -1 when there was none. It goes on over a deletion of the
+// connector, but is not the same in every worker: each counts from where compaction left
+// the topic when it started.
+func (c *ClusterConfig) TaskConfigGeneration(name string) int {
+	if s := c.ByName[name]; s != nil {
+		return s.Generation
+	}
+	return -1
+}
+
+// TaskCountRecord returns the last tasks-fencing count of a connector, which outlives the
+// connector, and whether there is one.
+func (c *ClusterConfig) TaskCountRecord(name string) (count int, ok bool) {
+	if s := c.ByName[name]; s != nil && s.TaskCountRecord >= 0 {
+		return s.TaskCountRecord, true
+	}
+	return 0, false
+}
+
+// PendingFencing reports whether zombies of earlier task configs must be fenced off
+// before tasks of the present ones may start (internal topics, exactly-once sources).
+func (c *ClusterConfig) PendingFencing(name string) bool {
+	s := c.ByName[name]
+	return s != nil && s.PendingFencing
 }

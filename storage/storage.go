@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/data"
@@ -26,6 +27,12 @@ type ConfigListener interface {
 	LoggerLevelUpdated(namespace, level string)
 }
 
+// ErrPrivilegeLost tells that a write of the leader did not go through its fenced writer,
+// for whatever reason: another leader has claimed the privileges, or Kafka failed. Whether
+// the write took place is unknown. The leader must claim the privileges again before it
+// repeats it (Java: PrivilegedWriteException).
+var ErrPrivilegeLost = errors.New("Failed to perform fencable send to config topic")
+
 // ConfigStore keeps connector and task configs (Java: ConfigBackingStore). Every Put
 // returns when the store itself has read its own record back, where the Java worker
 // does so too. All methods are safe for concurrent use.
@@ -47,6 +54,11 @@ type ConfigStore interface {
 	PutRestartRequest(ctx context.Context, r RestartRequest) error
 	PutTaskCountRecord(ctx context.Context, name string, count int) error
 	PutLoggerLevel(ctx context.Context, namespace, level string) error
+	// ClaimWritePrivileges fences off the writes of earlier leaders; a leader calls it
+	// before its first write. Where the worker runs with exactly.once.source.support, all
+	// writes but PutTargetState and PutLoggerLevel need it, and fail with ErrPrivilegeLost
+	// without; elsewhere it does nothing. It may be repeated (Java: ConfigBackingStore).
+	ClaimWritePrivileges(ctx context.Context) error
 }
 
 // Status is the state of a connector or task as one worker wrote it.

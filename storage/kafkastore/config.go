@@ -17,12 +17,16 @@ import (
 	"github.com/penstock-io/penstock/storage/topiclog"
 )
 
-// Options are what a store is made of; all are required.
+// Options are what a store is made of; all but Leader are required.
 type Options struct {
 	Topic Topic
 	// Producer and Consumer are properties of Java clients, as the worker's settings give
 	// them for the topic.
 	Producer, Consumer map[string]string
+	// Leader are the properties of the transactional producer with which the leader writes
+	// the config topic; nil = it uses Producer, without transactions. Other stores have no
+	// use for it.
+	Leader map[string]string
 	// Admin creates and describes the topic and asks for its end; it stays the caller's
 	// and must live as long as the store.
 	Admin *kafka.Client
@@ -37,7 +41,10 @@ const writeTime = 30 * time.Second
 type ConfigStore struct {
 	o         Options
 	writeTime time.Duration
-	writing   chan struct{} // held by the write under way
+	writing   chan struct{}   // held by the write under way
+	leader    *leader         // of who holds writing; nil without transactions
+	life      context.Context //nolint:containedctx // ends with Stop
+	end       context.CancelCauseFunc
 	log       atomic.Pointer[topiclog.Log]
 	snapshot  atomic.Pointer[storage.ClusterConfig]
 	claimed   atomic.Bool // Start was called
@@ -55,6 +62,10 @@ var _ storage.ConfigStore = (*ConfigStore)(nil)
 func NewConfigStore(o Options) *ConfigStore {
 	o.Topic.Partitions = 1
 	s := &ConfigStore{o: o, writeTime: writeTime, writing: make(chan struct{}, 1), state: state.NewConfig()}
+	s.life, s.end = context.WithCancelCause(context.Background())
+	if o.Leader != nil {
+		s.leader = &leader{topic: o.Topic.Name, props: o.Leader, log: o.Log}
+	}
 	s.snapshot.Store(s.state.Snapshot())
 	return s
 }
@@ -94,10 +105,18 @@ func (s *ConfigStore) Start(ctx context.Context, l storage.ConfigListener) error
 // Stop ends the reader and waits for it: no listener is called any more. Writes under way
 // fail. It must not be called by the listener.
 func (s *ConfigStore) Stop(context.Context) error {
-	if log := s.log.Swap(nil); log != nil {
-		return log.Close()
+	log := s.log.Swap(nil)
+	s.end(kafka.ErrClosed)
+	var err error
+	if log != nil {
+		err = log.Close()
 	}
-	return nil
+	s.writing <- struct{}{} // what was under way has seen the end of life
+	defer func() { <-s.writing }()
+	if s.leader != nil {
+		s.leader.close()
+	}
+	return err
 }
 
 // Snapshot returns the current state without waiting.
@@ -172,11 +191,11 @@ func (s *ConfigStore) PutTaskConfigs(ctx context.Context, name string, configs [
 			return fmt.Errorf("Error writing root configuration to Kafka: %w", err)
 		}
 		if len(tasks) > 0 {
-			if err := s.appendAndRead(ctx, log, tasks...); err != nil {
+			if err := s.writeAndRead(ctx, log, tasks...); err != nil {
 				return fmt.Errorf("Error writing task configurations to Kafka: %w", err)
 			}
 		}
-		if err := s.appendAndRead(ctx, log, records.TasksCommit{Connector: name, Tasks: len(tasks)}); err != nil {
+		if err := s.writeAndRead(ctx, log, records.TasksCommit{Connector: name, Tasks: len(tasks)}); err != nil {
 			return fmt.Errorf("Error writing root configuration to Kafka: %w", err)
 		}
 		return nil
@@ -214,7 +233,7 @@ func (s *ConfigStore) PutLoggerLevel(ctx context.Context, namespace, level strin
 // put writes records together and reads them back; what says what failed.
 func (s *ConfigStore) put(ctx context.Context, what string, recs ...records.ConfigRecord) error {
 	err := s.exclusive(ctx, func(ctx context.Context, log *topiclog.Log) error {
-		return s.appendAndRead(ctx, log, recs...)
+		return s.writeAndRead(ctx, log, recs...)
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -252,6 +271,9 @@ func (s *ConfigStore) exclusive(ctx context.Context, fn func(context.Context, *t
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	log := s.log.Load()
 	if log == nil {
 		return errNotStarted
@@ -259,24 +281,64 @@ func (s *ConfigStore) exclusive(ctx context.Context, fn func(context.Context, *t
 	return fn(ctx, log)
 }
 
-func (s *ConfigStore) appendAndRead(ctx context.Context, log *topiclog.Log, recs ...records.ConfigRecord) error {
-	if err := s.append(ctx, log, recs...); err != nil {
+// writeAndRead is a write of the leader: all records or none of them, where it is fenced.
+func (s *ConfigStore) writeAndRead(ctx context.Context, log *topiclog.Log, recs ...records.ConfigRecord) error {
+	if err := s.privileged(ctx, log, recs...); err != nil {
 		return err
 	}
 	return log.ReadToEnd(ctx)
 }
 
+func (s *ConfigStore) privileged(ctx context.Context, log *topiclog.Log, recs ...records.ConfigRecord) error {
+	if s.leader == nil {
+		return s.append(ctx, log, recs...)
+	}
+	out, err := encode(recs)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.detached(ctx)
+	defer cancel()
+	if err := s.leader.write(ctx, out); err != nil {
+		return fmt.Errorf("write %s to topic %s: %w", out[0].Key, s.o.Topic.Name, err)
+	}
+	return nil
+}
+
+// detached returns a context that ends with the time for a write and with the store, but
+// not with its caller: a transaction cut off half-way costs the leader its privileges, and
+// that a user went away is no reason for it.
+func (s *ConfigStore) detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := s.limited(context.WithoutCancel(ctx))
+	ctx, fail := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.life, func() { fail(context.Cause(s.life)) })
+	return ctx, func() {
+		stop()
+		fail(nil)
+		cancel()
+	}
+}
+
+// append writes records without a transaction, as any worker may.
 func (s *ConfigStore) append(ctx context.Context, log *topiclog.Log, recs ...records.ConfigRecord) error {
-	out := make([]topiclog.Record, len(recs))
-	for i, r := range recs {
-		value, err := r.Value()
-		if err != nil {
-			return fmt.Errorf("encode %s: %w", r.Key(), err)
-		}
-		out[i] = topiclog.Record{Key: r.Key(), Value: value}
+	out, err := encode(recs)
+	if err != nil {
+		return err
 	}
 	if err := log.Append(ctx, out...); err != nil {
 		return fmt.Errorf("write %s to topic %s: %w", out[0].Key, s.o.Topic.Name, err)
 	}
 	return nil
+}
+
+func encode(recs []records.ConfigRecord) ([]topiclog.Record, error) {
+	out := make([]topiclog.Record, len(recs))
+	for i, r := range recs {
+		value, err := r.Value()
+		if err != nil {
+			return nil, fmt.Errorf("encode %s: %w", r.Key(), err)
+		}
+		out[i] = topiclog.Record{Key: r.Key(), Value: value}
+	}
+	return out, nil
 }

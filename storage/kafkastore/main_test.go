@@ -45,7 +45,7 @@ func newAdmin(t *testing.T, c *kafkatest.Cluster) *kafka.Client {
 func configOptions(t *testing.T, c *kafkatest.Cluster) Options {
 	return Options{
 		Topic:    Topic{Name: "configs", Property: "config.storage.topic", Partitions: 7, ReplicationFactor: 1},
-		Producer: c.Props("acks", "all", "delivery.timeout.ms", "2147483647"), Consumer: c.Props(),
+		Producer: c.Props("acks", "all", "enable.idempotence", "false", "delivery.timeout.ms", "2147483647"), Consumer: c.Props(),
 		Admin: newAdmin(t, c), Log: zap.NewNop(),
 	}
 }
@@ -53,7 +53,7 @@ func configOptions(t *testing.T, c *kafkatest.Cluster) Options {
 func statusOptions(t *testing.T, c *kafkatest.Cluster) Options {
 	return Options{
 		Topic:    Topic{Name: "statuses", Property: "status.storage.topic", Partitions: 5, ReplicationFactor: 1},
-		Producer: c.Props("acks", "all", "retries", "0"), Consumer: c.Props(),
+		Producer: c.Props("acks", "all", "enable.idempotence", "false", "retries", "0"), Consumer: c.Props(),
 		Admin: newAdmin(t, c), Log: zap.NewNop(),
 	}
 }

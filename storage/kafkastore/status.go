@@ -25,23 +25,26 @@ import (
 // failed for a reason that may pass is repeated until a newer one replaces it, its
 // connector or task is deleted, or another worker has spoken in a newer generation.
 type StatusStore struct {
+	*state.StatusReader
+	statuses *state.SharedStatuses
+
 	o      Options
 	ctx    context.Context //nolint:containedctx // the life of the writers
 	cancel context.CancelFunc
 	writes sync.WaitGroup
 
-	mu       sync.RWMutex
-	claimed  bool          // Start was called
-	log      *topiclog.Log // nil before Start and after Stop
-	statuses *state.Statuses
-	lanes    map[string]*lane // by key of the records
+	mu      sync.RWMutex     // before that of statuses
+	claimed bool             // Start was called
+	log     *topiclog.Log    // nil before Start and after Stop
+	lanes   map[string]*lane // by key of the records
 }
 
 var _ storage.StatusStore = (*StatusStore)(nil)
 
 // NewStatusStore returns a store that does nothing until Start.
 func NewStatusStore(o Options) *StatusStore {
-	s := &StatusStore{o: o, statuses: state.NewStatuses(), lanes: map[string]*lane{}}
+	statuses := state.NewSharedStatuses()
+	s := &StatusStore{StatusReader: statuses.Reader(), statuses: statuses, o: o, lanes: map[string]*lane{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -111,8 +114,12 @@ func (s *StatusStore) read(b kafka.Batch) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.statuses.Update(func(all *state.Statuses) {
+		for _, r := range recs {
+			all.Read(r)
+		}
+	})
 	for _, r := range recs {
-		s.statuses.Read(r)
 		s.noteDeletedLocked(r)
 	}
 }
@@ -153,46 +160,4 @@ func (s *StatusStore) PutTopic(t storage.TopicStatus) {
 // DeleteTopic notes that a connector does not use a topic.
 func (s *StatusStore) DeleteTopic(connector, topic string) {
 	s.put(records.TopicStatus{Connector: connector, Topic: topic}, false)
-}
-
-// Connector returns the status of a connector.
-func (s *StatusStore) Connector(name string) (storage.Status, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Connector(name)
-}
-
-// Task returns the status of a task.
-func (s *StatusStore) Task(id connect.TaskID) (storage.Status, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Task(id)
-}
-
-// Tasks returns all known task statuses of a connector by number.
-func (s *StatusStore) Tasks(name string) map[int]storage.Status {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Tasks(name)
-}
-
-// Connectors returns the names that have a connector status, sorted.
-func (s *StatusStore) Connectors() []string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Connectors()
-}
-
-// Topic returns whether and since when a connector uses a topic.
-func (s *StatusStore) Topic(connector, topic string) (storage.TopicStatus, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Topic(connector, topic)
-}
-
-// Topics returns the topics that a connector uses, sorted by name.
-func (s *StatusStore) Topics(connector string) []storage.TopicStatus {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Topics(connector)
 }

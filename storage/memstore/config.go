@@ -124,6 +124,9 @@ func (s *ConfigStore) PutLoggerLevel(ctx context.Context, namespace, level strin
 	return s.put(ctx, records.LoggerLevel{Namespace: namespace, Level: level})
 }
 
+// ClaimWritePrivileges has nothing to do: nobody else writes.
+func (s *ConfigStore) ClaimWritePrivileges(ctx context.Context) error { return context.Cause(ctx) }
+
 // put applies records at once and tells the listener.
 func (s *ConfigStore) put(ctx context.Context, recs ...records.ConfigRecord) error {
 	if ctx.Err() != nil {

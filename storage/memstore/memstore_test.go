@@ -17,6 +17,13 @@ func TestStatusStore(t *testing.T) {
 	storetest.RunStatus(t, func(*testing.T) storage.StatusStore { return memstore.NewStatusStore() })
 }
 
+func TestOffsetStore(t *testing.T) {
+	storetest.RunOffsets(t, func(*testing.T) func() storage.OffsetStore {
+		s := memstore.NewOffsetStore() // its offsets outlive Stop
+		return func() storage.OffsetStore { return s }
+	})
+}
+
 // A listener may put something itself: its own call comes later, in order.
 type putter struct {
 	storetest.Listener

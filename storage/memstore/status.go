@@ -2,7 +2,6 @@ package memstore
 
 import (
 	"context"
-	"sync"
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/storage"
@@ -12,14 +11,17 @@ import (
 
 // StatusStore is a storage.StatusStore in memory. What is put is there at once.
 type StatusStore struct {
-	mu       sync.RWMutex
-	statuses *state.Statuses
+	*state.StatusReader
+	statuses *state.SharedStatuses
 }
 
 var _ storage.StatusStore = (*StatusStore)(nil)
 
 // NewStatusStore returns an empty store, ready for use.
-func NewStatusStore() *StatusStore { return &StatusStore{statuses: state.NewStatuses()} }
+func NewStatusStore() *StatusStore {
+	statuses := state.NewSharedStatuses()
+	return &StatusStore{StatusReader: statuses.Reader(), statuses: statuses}
+}
 
 // Start has nothing to do.
 func (s *StatusStore) Start(ctx context.Context) error { return context.Cause(ctx) }
@@ -39,11 +41,11 @@ func lasting(st storage.Status) *storage.Status {
 }
 
 func (s *StatusStore) put(r records.StatusRecord, safe bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !safe || s.statuses.Safe(r) {
-		s.statuses.Apply(r)
-	}
+	s.statuses.Update(func(all *state.Statuses) {
+		if !safe || all.Safe(r) {
+			all.Apply(r)
+		}
+	})
 }
 
 // PutConnector sets the status of a connector.
@@ -82,46 +84,4 @@ func (s *StatusStore) PutTopic(t storage.TopicStatus) {
 // DeleteTopic notes that a connector does not use a topic.
 func (s *StatusStore) DeleteTopic(connector, topic string) {
 	s.put(records.TopicStatus{Connector: connector, Topic: topic}, false)
-}
-
-// Connector returns the status of a connector.
-func (s *StatusStore) Connector(name string) (storage.Status, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Connector(name)
-}
-
-// Task returns the status of a task.
-func (s *StatusStore) Task(id connect.TaskID) (storage.Status, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Task(id)
-}
-
-// Tasks returns all known task statuses of a connector by number.
-func (s *StatusStore) Tasks(name string) map[int]storage.Status {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Tasks(name)
-}
-
-// Connectors returns the names that have a connector status, sorted.
-func (s *StatusStore) Connectors() []string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Connectors()
-}
-
-// Topic returns whether and since when a connector uses a topic.
-func (s *StatusStore) Topic(connector, topic string) (storage.TopicStatus, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Topic(connector, topic)
-}
-
-// Topics returns the topics that a connector uses, sorted by name.
-func (s *StatusStore) Topics(connector string) []storage.TopicStatus {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.statuses.Topics(connector)
 }

@@ -31,6 +31,7 @@ func RunConfig(t *testing.T, open func(t *testing.T) storage.ConfigStore) {
 		{"session keys", sessionKeys},
 		{"restarts and levels are told, not kept", passing},
 		{"rounds of fencing", fencing},
+		{"a leader may claim again and again", claims},
 		{"the caller's maps stay the caller's", callersMaps},
 		{"snapshots do not change", snapshots},
 		{"snapshots show what the listener is told", shown},
@@ -42,6 +43,7 @@ func RunConfig(t *testing.T, open func(t *testing.T) storage.ConfigStore) {
 			s, l := open(t), &Listener{}
 			must(t, s.Start(t.Context(), l))
 			t.Cleanup(func() { must(t, s.Stop(context.Background())) })
+			must(t, s.ClaimWritePrivileges(t.Context()))
 			tt.run(t, s, l)
 		})
 	}
@@ -77,6 +79,7 @@ func lifeOfConfigs(t *testing.T, s storage.ConfigStore) {
 	if s.Start(ctx, l) == nil {
 		t.Error("the store was started twice")
 	}
+	must(t, s.ClaimWritePrivileges(ctx))
 	must(t, s.PutConnector(ctx, "a", config("1"), ""))
 	must(t, s.Refresh(ctx))
 	l.Await(t, "updated a")
@@ -199,10 +202,29 @@ func fencing(t *testing.T, s storage.ConfigStore, _ *Listener) {
 	must(t, s.PutConnector(ctx, "a", config("1"), ""))
 	must(t, s.PutTaskConfigs(ctx, "a", []map[string]string{{}}))
 	equal(t, true, s.Snapshot().Connector("a").PendingFencing)
+	_, known := s.Snapshot().TaskCountRecord("a")
+	equal(t, false, known)
 	must(t, s.PutTaskCountRecord(ctx, "a", 1))
 	got := s.Snapshot().Connector("a")
 	equal(t, false, got.PendingFencing)
 	equal(t, 1, got.TaskCountRecord)
+	// All of it goes on over a deletion: the zombies do.
+	must(t, s.PutTaskConfigs(ctx, "a", nil))
+	must(t, s.RemoveConnector(ctx, "a"))
+	all := s.Snapshot()
+	n, known := all.TaskCountRecord("a")
+	equal(t, []any{true, 1, 1, true}, []any{all.PendingFencing("a"), n, all.TaskConfigGeneration("a"), known})
+	_, known = all.TaskCountRecord("b")
+	equal(t, []any{false, -1, false}, []any{all.PendingFencing("b"), all.TaskConfigGeneration("b"), known})
+}
+
+func claims(t *testing.T, s storage.ConfigStore, _ *Listener) {
+	ctx := t.Context()
+	for v := range 3 {
+		must(t, s.ClaimWritePrivileges(ctx))
+		must(t, s.PutConnector(ctx, "a", config(fmt.Sprint(v)), ""))
+		equal(t, config(fmt.Sprint(v)), s.Snapshot().Connector("a").Config)
+	}
 }
 
 func callersMaps(t *testing.T, s storage.ConfigStore, _ *Listener) {
@@ -295,6 +317,7 @@ func cancelled(t *testing.T, s storage.ConfigStore, _ *Listener) {
 		"fencing":   s.PutTaskCountRecord(ctx, "a", 1),
 		"level":     s.PutLoggerLevel(ctx, "a", "INFO"),
 		"refresh":   s.Refresh(ctx),
+		"claim":     s.ClaimWritePrivileges(ctx),
 	} {
 		if !errors.Is(err, gone) {
 			t.Errorf("%s: error %v", name, err)

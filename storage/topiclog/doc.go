@@ -6,6 +6,8 @@
 //	Follow  the reader goroutine starts              Read is called by the reader
 //	Close   the reader has ended, clients are closed
 //
+// A log without a producer of its own only reads; others write the topic.
+//
 // A log survives outages of Kafka: the reader goes on where it was, for ever; Append and
 // ReadToEnd wait as long as their contexts allow. Memory is bounded by the consumer's
 // fetch settings: nothing is queued here.

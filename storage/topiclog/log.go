@@ -19,11 +19,12 @@ type Record struct {
 	Value []byte // nil = tombstone
 }
 
-// Options are what a Log is made of; all are required.
+// Options are what a Log is made of; all but Producer are required.
 type Options struct {
 	Topic string
 	// Producer and Consumer are properties of Java clients. acks=all, earliest and order
-	// are the caller's affair, as are the client ids.
+	// are the caller's affair, as are the client ids. Without Producer, nil, the log can
+	// only be read: Append fails.
 	Producer, Consumer map[string]string
 	Admin              *kafka.Client // stays the caller's
 	// Read takes the records of one partition in order. It is called by one goroutine at
@@ -36,7 +37,7 @@ type Options struct {
 // Log is one topic. Append, ReadToEnd and Partitions are safe for concurrent use.
 type Log struct {
 	o        Options
-	producer *kafka.Producer
+	producer *kafka.Producer // nil: others write
 	consumer *kafka.Consumer
 	parts    []connect.TopicPartition
 
@@ -71,6 +72,7 @@ const (
 )
 
 var (
+	errReadOnly   = errors.New("the log was opened without a producer")
 	errPartitions = errors.New("the topic has no partitions")
 	errStartTime  = fmt.Errorf("the topic could not be read to its end within %s", startTime)
 )
@@ -88,11 +90,13 @@ func open(ctx context.Context, o Options, partitionsTime time.Duration) (*Log, e
 	}
 	var err error
 	// As in the JVM the producer comes first: what is wrong with it shows at once.
-	if l.producer, err = kafka.NewProducer(ctx, o.Producer, o.Log); err != nil {
-		return nil, fmt.Errorf("producer of topic %s: %w", o.Topic, err)
+	if o.Producer != nil {
+		if l.producer, err = kafka.NewProducer(ctx, o.Producer, o.Log); err != nil {
+			return nil, fmt.Errorf("producer of topic %s: %w", o.Topic, err)
+		}
 	}
 	if l.consumer, err = kafka.NewConsumer(ctx, o.Consumer, o.Log); err != nil {
-		return nil, errors.Join(fmt.Errorf("consumer of topic %s: %w", o.Topic, err), l.producer.Close())
+		return nil, errors.Join(fmt.Errorf("consumer of topic %s: %w", o.Topic, err), l.closeProducer())
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	starts := make(map[connect.TopicPartition]int64, len(l.parts))
@@ -205,6 +209,9 @@ func (l *Log) Partitions() int { return len(l.parts) }
 // Records of one partition are written in the order given. When ctx ends, records may
 // still be written.
 func (l *Log) Append(ctx context.Context, recs ...Record) error {
+	if l.producer == nil {
+		return fmt.Errorf("write to topic %s: %w", l.o.Topic, errReadOnly)
+	}
 	ctx, cancel := l.bounded(ctx)
 	defer cancel()
 	out := make([]kafka.ProducerRecord, len(recs))
@@ -218,6 +225,11 @@ func (l *Log) Append(ctx context.Context, recs ...Record) error {
 
 // ReadToEnd returns when Read has seen everything that was in the topic when it was
 // called; what Append wrote before is there then. It is for use after Follow.
+//
+// The end is that of the log whatever the consumer's isolation.level is. The last stable
+// offset would not do: what was committed behind the first record of somebody else's open
+// transaction would be missed. So a reader with read_committed waits for transactions that
+// are open; the broker aborts those of dead producers after their transaction.timeout.ms.
 func (l *Log) ReadToEnd(ctx context.Context) error {
 	ctx, cancel := l.bounded(ctx)
 	defer cancel()
@@ -263,7 +275,14 @@ func (l *Log) Close() error {
 	l.mu.Unlock()
 	l.cancel()
 	l.reader.Wait()
-	return errors.Join(l.consumer.Close(), l.producer.Close())
+	return errors.Join(l.consumer.Close(), l.closeProducer())
+}
+
+func (l *Log) closeProducer() error {
+	if l.producer == nil {
+		return nil
+	}
+	return l.producer.Close()
 }
 
 // poll hands what was fetched to Read. Its error is that of ctx or of a closed client;

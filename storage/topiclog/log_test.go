@@ -93,7 +93,7 @@ func options(t *testing.T, c *kafkatest.Cluster, x *table, consumer ...string) O
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = admin.Close() })
-	return Options{Topic: topic, Producer: c.Props(), Consumer: c.Props(consumer...), Admin: admin, Read: x.read, Log: zap.NewNop()}
+	return Options{Topic: topic, Producer: c.Props("enable.idempotence", "false"), Consumer: c.Props(consumer...), Admin: admin, Read: x.read, Log: zap.NewNop()}
 }
 
 // start opens and follows a log that is closed with the test.
@@ -314,6 +314,26 @@ func TestAMissingTopic(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("error %v, want %s", err, want)
 	}
+}
+
+func TestWithoutAProducer(t *testing.T) {
+	c := kafkatest.New(t)
+	c.Topic(topic, 1)
+	x := newTable()
+	o := options(t, c, x)
+	o.Producer = nil
+	l, err := Open(t.Context(), o)
+	must(t, err)
+	l.Follow()
+	if err := l.Append(t.Context(), Record{"a", []byte("1")}); !errors.Is(err, errReadOnly) {
+		t.Errorf("error %v", err)
+	}
+	c.Produce("none", &kafkatest.Record{Topic: topic, Key: []byte("a"), Value: []byte("2")})
+	must(t, l.ReadToEnd(t.Context()))
+	if x.get("a") != "2" {
+		t.Error("what another producer wrote is not there")
+	}
+	must(t, l.Close())
 }
 
 func TestWrongClientSettings(t *testing.T) {
