@@ -72,6 +72,8 @@ func JavaClass(err error) string {
 		if e.Class != "" {
 			return e.Class
 		}
+	case interface{ JavaClass() string }: // data.Error and those of plugins
+		return e.JavaClass()
 	case interface{ Unwrap() []error }: // several problems at once: the JVM finds the first
 		if all := e.Unwrap(); len(all) > 0 {
 			return JavaClass(all[0])

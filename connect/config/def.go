@@ -82,7 +82,10 @@ type Key struct {
 // ListRule tells what a LIST may be. Parse drops duplicates before it checks; for
 // Validate a duplicate is an error, so an old stored config keeps running while the
 // same text is refused when it is sent again.
-type ListRule struct{ AllowEmpty, AllowNull bool }
+type ListRule struct {
+	AllowEmpty, AllowNull bool
+	name                  string // of an embedded key, without prefix
+}
 
 // Values holds parsed values: bool, string, int (INT), int16 (SHORT), int64,
 // float64, []string (LIST), Password, string (CLASS: the name as given), or nil

@@ -25,6 +25,11 @@ func (d *Def) Embed(prefix, group string, order int, child *Def) *Def {
 		if check := k.Validator; check != nil {
 			k.Validator = func(_ string, v any) error { return embeddedError(name, v, check(name, v)) }
 		}
+		if k.List != nil {
+			rule := *k.List
+			rule.name = name
+			k.List = &rule
+		}
 		if k.Recommender != nil {
 			k.Recommender = embedded{k.Recommender, prefix}
 		}

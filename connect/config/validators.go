@@ -156,6 +156,9 @@ func (r *ListRule) check(key string, v any) error {
 	default:
 		return nil
 	}
+	if r.name != "" {
+		key = r.name
+	}
 	return &Error{Key: key, Msg: "Configuration '" + key + "' " + problem}
 }
 

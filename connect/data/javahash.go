@@ -108,17 +108,51 @@ func float64Bits(f float64) uint64 {
 
 // JavaHashOrder returns the entries in the iteration order of a java.util.HashMap into
 // which they were put in their present order. Keys must be unique.
-func JavaHashOrder(entries []MapEntry) []MapEntry {
+func JavaHashOrder(entries []MapEntry) []MapEntry { return hashOrder(entries, 0) }
+
+func hashOrder(entries []MapEntry, buckets int32) []MapEntry {
+	if len(entries) <= fewEntries {
+		if out, ok := fewInOrder(entries, tableSize(buckets, len(entries))); ok {
+			return out
+		}
+	}
 	hashes := make([]int32, len(entries))
 	for i := range entries {
 		hashes[i] = JavaHash(entries[i].Key)
 	}
 	var o HashOrder
 	out := make([]MapEntry, len(entries))
-	for i, j := range o.Order(hashes) {
+	for i, j := range o.from(buckets, hashes) {
 		out[i] = entries[j]
 	}
 	return out
+}
+
+// fewEntries is the number up to which sorting is faster than filling a table.
+const fewEntries = 12
+
+// fewInOrder sorts by bucket. ok is false if a bucket is crowded, see HashOrder.link.
+func fewInOrder(entries []MapEntry, size int32) (out []MapEntry, ok bool) {
+	var at [fewEntries]uint32 // bucket and position
+	n := len(entries)
+	for i := range entries {
+		b := bucket(JavaHash(entries[i].Key), int(size))<<4 | uint32(i)
+		k := i
+		for ; k > 0 && at[k-1] > b; k-- {
+			at[k] = at[k-1]
+		}
+		at[k] = b
+	}
+	for i := 8; i < n; i++ {
+		if at[i]>>4 == at[i-8]>>4 {
+			return nil, false
+		}
+	}
+	out = make([]MapEntry, n)
+	for i, b := range at[:n] {
+		out[i] = entries[b&15]
+	}
+	return out, true
 }
 
 // HashOrder works out the iteration order of a java.util.HashMap. The zero value is
@@ -133,16 +167,15 @@ type HashOrder struct {
 //
 // A table of at least 64 buckets turns a bucket of more than eight keys into a tree,
 // whose order may differ; such a collision takes keys that are made for it.
-func (o *HashOrder) Order(hashes []int32) []int32 {
+func (o *HashOrder) Order(hashes []int32) []int32 { return o.from(0, hashes) }
+
+// from is Order for a HashMap that begins with so many buckets; 0 = 16.
+func (o *HashOrder) from(buckets int32, hashes []int32) []int32 {
 	n := len(hashes)
 	o.next = grow(o.next, n)
 	o.order = grow(o.order, n)
-	size := 16
-	for n > size/4*3 {
-		size *= 2
-	}
-	if !o.link(hashes, size) {
-		o.link(hashes, crowdedSize(hashes))
+	if !o.link(hashes, int(tableSize(buckets, n))) {
+		o.link(hashes, crowdedSize(hashes, int(tableSize(buckets, 0))))
 	}
 	k := 0
 	for _, i := range o.heads {
@@ -152,6 +185,17 @@ func (o *HashOrder) Order(hashes []int32) []int32 {
 		}
 	}
 	return o.order
+}
+
+// tableSize returns the buckets of a HashMap that began with some and got n entries.
+func tableSize(buckets int32, n int) int32 {
+	if buckets == 0 {
+		buckets = 16
+	}
+	for n > int(buckets*3/4) {
+		buckets *= 2
+	}
+	return buckets
 }
 
 // link chains the keys of each bucket. It returns false when a bucket of a small table
@@ -191,8 +235,7 @@ func bucket(hash int32, size int) uint32 {
 
 // crowdedSize puts the keys one by one: below 64 buckets, a key that meets eight others
 // in its bucket doubles the table.
-func crowdedSize(hashes []int32) int {
-	size := 16
+func crowdedSize(hashes []int32, size int) int {
 	for n, hash := range hashes {
 		met := 0
 		for _, h := range hashes[:n] {
@@ -203,7 +246,7 @@ func crowdedSize(hashes []int32) int {
 		if met >= 8 && size < 64 {
 			size *= 2
 		}
-		if n+1 > size/4*3 {
+		if n+1 > size*3/4 {
 			size *= 2
 		}
 	}

@@ -1,9 +1,12 @@
 package data
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // mapIndexFrom is the number of entries above which a Map keeps an index.
-const mapIndexFrom = 12
+const mapIndexFrom = 32
 
 // NewMap returns an empty map with room for n entries.
 func NewMap(n int) *Map {
@@ -19,6 +22,70 @@ func NewLinkedMap(n int) *Map {
 	m := NewMap(n)
 	m.linked = true
 	return m
+}
+
+// NewHashMap is NewMap for a map that the JVM makes with new HashMap<>(n): it begins with
+// as many buckets as that, which shows in JavaOrder.
+func NewHashMap(n int) *Map {
+	m := NewMap(n)
+	m.buckets = powerOfTwo(n)
+	return m
+}
+
+// HashCopy returns a copy with room for more entries, as new HashMap<>(m) makes it: not
+// linked, with the buckets that JDK 17 gives to as many entries.
+func (m *Map) HashCopy(more int) *Map {
+	c := &Map{buckets: powerOfTwo(int(float32(len(m.entries))/0.75 + 1))}
+	if len(m.entries) == 0 {
+		c.buckets = 0
+	}
+	entries := m.orderFor(c.buckets)
+	c.entries = append(make([]MapEntry, 0, len(entries)+more), entries...)
+	if len(c.entries) > mapIndexFrom {
+		c.reindex()
+	}
+	return c
+}
+
+// AsHashCopy is HashCopy for a copy that nobody changes: it may be m itself.
+func (m *Map) AsHashCopy() *Map {
+	n := len(m.entries)
+	if n > 0 && !m.linked && tableSize(powerOfTwo(int(float32(n)/0.75+1)), n) == tableSize(m.buckets, n) {
+		return m
+	}
+	return m.HashCopy(0)
+}
+
+// AsLinked returns a linked map with the entries in JavaOrder, which nobody may change: it
+// may be m itself.
+func (m *Map) AsLinked() *Map {
+	if m.linked {
+		return m
+	}
+	c := &Map{entries: m.JavaOrder(), linked: true}
+	if len(c.entries) > mapIndexFrom {
+		c.reindex()
+	}
+	return c
+}
+
+// InOrderFor returns the entries in an order in which they, or some of them, can be put into
+// a NewHashMap of n: it matters only for keys that share a bucket there, and did not before.
+func (m *Map) InOrderFor(n int) []MapEntry { return m.orderFor(powerOfTwo(n)) }
+
+func (m *Map) orderFor(buckets int32) []MapEntry {
+	n := len(m.entries)
+	if n < 2 || m.linked || buckets >= tableSize(m.buckets, n) {
+		return m.entries
+	}
+	return m.JavaOrder()
+}
+
+func powerOfTwo(n int) int32 {
+	if n <= 1 {
+		return 1
+	}
+	return 1 << bits.Len32(uint32(n-1))
 }
 
 // Len returns the number of entries.
@@ -48,11 +115,15 @@ func (m *Map) Put(key, value any) {
 			m.index[k] = len(m.entries) - 1
 		}
 	} else if len(m.entries) > mapIndexFrom {
-		m.index = make(map[any]int, 2*len(m.entries))
-		for i := range m.entries {
-			if k, ok := indexKey(m.entries[i].Key); ok {
-				m.index[k] = i
-			}
+		m.reindex()
+	}
+}
+
+func (m *Map) reindex() {
+	m.index = make(map[any]int, 2*len(m.entries))
+	for i := range m.entries {
+		if k, ok := indexKey(m.entries[i].Key); ok {
+			m.index[k] = i
 		}
 	}
 }
@@ -66,20 +137,16 @@ func (m *Map) Delete(key any) {
 	m.entries = append(m.entries[:i:i], m.entries[i+1:]...)
 	m.index = nil
 	if len(m.entries) > mapIndexFrom {
-		last := m.entries[len(m.entries)-1]
-		m.entries = m.entries[:len(m.entries)-1]
-		m.Put(last.Key, last.Value) // builds the index again
+		m.reindex()
 	}
 }
 
-// Clone returns a copy that shares keys and values.
+// Clone returns a copy that shares keys and values and has the same JavaOrder.
 func (m *Map) Clone() *Map {
-	c := &Map{linked: m.linked}
+	c := &Map{linked: m.linked, buckets: m.buckets}
 	c.entries = append(make([]MapEntry, 0, len(m.entries)), m.entries...)
 	if len(c.entries) > mapIndexFrom {
-		last := c.entries[len(c.entries)-1]
-		c.entries = c.entries[:len(c.entries)-1]
-		c.Put(last.Key, last.Value)
+		c.reindex()
 	}
 	return c
 }
@@ -96,7 +163,7 @@ func (m *Map) JavaOrder() []MapEntry {
 	if m.linked || len(m.entries) < 2 {
 		return m.entries
 	}
-	return JavaHashOrder(m.entries)
+	return hashOrder(m.entries, m.buckets)
 }
 
 func (m *Map) find(key any) int {

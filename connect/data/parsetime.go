@@ -39,8 +39,9 @@ func parseTemporal(text string) (SchemaAndValue, bool) {
 		}
 		f[c], pos = n, end
 	}
-	ms := fixedDay(f['y'], f['M'], f['d'])*millisPerDay +
-		f['H']*3600_000 + f['m']*60_000 + f['s']*1000 + f['S']
+	ms := f['H']*3600_000 + f['m']*60_000 + f['s']*1000 + f['S']
+	days := floorDiv(ms, millisPerDay)
+	ms += (JavaDay(f['y'], f['M'], f['d']+days) - days) * millisPerDay
 	return SchemaAndValue{s, time.UnixMilli(ms).UTC()}, true
 }
 
@@ -64,39 +65,6 @@ func lenientNumber(s string, i int) (n int64, end int, ok bool) {
 		n = -n
 	}
 	return int64(int32(n)), i, true
-}
-
-// fixedDay returns the days since the epoch in the calendar of GregorianCalendar: Julian
-// before 15 October 1582, with months and days of any value.
-func fixedDay(year, month, day int64) int64 {
-	month--
-	year += floorDiv(month, 12)
-	month = month - 12*floorDiv(month, 12)
-	gregorian := time.Date(int(year), time.Month(month+1), 1, 0, 0, 0, 0, time.UTC).Unix()/(millisPerDay/1000) + day - 1
-	if year > 1582 {
-		return gregorian
-	}
-	// Days from 1 March of year 0 in the Julian calendar, whose years repeat after four.
-	y, m := year, (month+10)%12
-	if month < 2 {
-		y--
-	}
-	julian := 365*y + floorDiv(y, 4) + (153*m+2)/5 + day - 1 - 719470
-	if year == 1582 && gregorian >= cutover {
-		return gregorian
-	}
-	return julian
-}
-
-// cutover is 15 October 1582 in days since the epoch.
-const cutover = -141427
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
 }
 
 func utf16Len(s string) int {

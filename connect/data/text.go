@@ -26,7 +26,7 @@ func AppendJavaString(dst []byte, v any) []byte {
 	case []byte:
 		return append(dst, "[B"...)
 	case time.Time:
-		return x.UTC().AppendFormat(dst, "Mon Jan 02 15:04:05 UTC 2006")
+		return appendJavaDate(dst, x)
 	case []any:
 		dst = append(dst, '[')
 		for i, e := range x {
@@ -64,6 +64,18 @@ func AppendJavaString(dst []byte, v any) []byte {
 	}
 	dst, _ = appendScalar(dst, v)
 	return dst
+}
+
+// appendJavaDate appends Date.toString in UTC.
+func appendJavaDate(dst []byte, t time.Time) []byte {
+	year, month, day := JavaDate(floorDiv(t.UnixMilli(), millisPerDay))
+	dst = t.UTC().AppendFormat(dst, "Mon ")
+	dst = append(append(dst, time.Month(month).String()[:3]...), ' ', byte('0'+day/10), byte('0'+day%10))
+	dst = t.UTC().AppendFormat(dst, " 15:04:05 UTC ")
+	if year <= 0 {
+		year = 1 - year // before Christ, which the text does not tell
+	}
+	return strconv.AppendInt(dst, year, 10)
 }
 
 // appendScalar appends a number or boolean.

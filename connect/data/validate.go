@@ -162,7 +162,7 @@ func TypeOf(v any) (Type, bool) {
 // JavaClass returns the class name of the Java object for a Connect value, as error
 // messages show it. A value of no Connect type gives its Go type.
 func JavaClass(v any) string {
-	switch v.(type) {
+	switch x := v.(type) {
 	case int8:
 		return "java.lang.Byte"
 	case int16:
@@ -184,6 +184,9 @@ func JavaClass(v any) string {
 	case []any:
 		return "java.util.ArrayList"
 	case *Map:
+		if x != nil && x.linked {
+			return "java.util.LinkedHashMap"
+		}
 		return "java.util.HashMap"
 	case *Struct:
 		return "org.apache.kafka.connect.data.Struct"

@@ -19,6 +19,7 @@ type Map struct {
 	entries []MapEntry
 	index   map[any]int // only above mapIndexFrom entries
 	linked  bool        // a LinkedHashMap in the JVM
+	buckets int32       // of the JVM's map while it is empty; 0 = the usual 16
 }
 
 // Struct is the value of a STRUCT. It is not safe for concurrent use.

@@ -29,20 +29,37 @@ func TestClientsOfInternalTopics(t *testing.T) {
 	consumer := []string{"auto.offset.reset", "earliest", "enable.auto.commit", "false"}
 	statuses := clientProps("connect-cluster-statuses", append(producer, "retries", "0")...)
 	delete(statuses, "delivery.timeout.ms") // the status store retries by itself
-	leader := clientProps("connect-cluster-configs-leader", append(producer, "enable.idempotence", "true",
+	leader := clientProps("connect-cluster-configs-leader", append(producer, "exactly.once.source.support", "preparing", "enable.idempotence", "true",
 		"max.in.flight.requests.per.connection", "5", "transactional.id", "connect-cluster-connect-cluster")...)
 	for name, test := range map[string]struct{ want, got map[string]string }{
 		"config producer": {clientProps("connect-cluster-configs", producer...), w.ConfigProducer()},
-		"leader producer": {leader, w.ConfigLeaderProducer()},
+		"leader producer": {leader, worker(t, Distributed, minimal("exactly.once.source.support", "preparing")).LeaderProducer()},
 		"config consumer": {clientProps("connect-cluster-configs", consumer...), w.ConfigConsumer()},
-		"offset producer": {clientProps("connect-cluster-offsets", producer...), w.OffsetProducer()},
-		"offset consumer": {clientProps("connect-cluster-offsets", consumer...), w.OffsetConsumer()},
+		"offset producer": {clientProps("connect-cluster-offsets", producer...), w.OffsetTopicProducer()},
+		"offset consumer": {clientProps("connect-cluster-offsets", consumer...), w.OffsetTopicConsumer()},
 		"status producer": {statuses, w.StatusProducer()},
 		"status consumer": {clientProps("connect-cluster-statuses", consumer...), w.StatusConsumer()},
 		"admin":           {clientProps("connect-cluster-shared-admin"), w.SharedAdmin()},
 	} {
 		if d := cmp.Diff(test.want, test.got); d != "" {
 			t.Errorf("%s:\n%s", name, d)
+		}
+	}
+}
+
+func TestLeaderWritesWithoutTransactionsWhenExactlyOnceIsDisabled(t *testing.T) {
+	for mode, want := range map[string]bool{"disabled": false, "preparing": true, "ENABLED": true} {
+		w := worker(t, Distributed, minimal("exactly.once.source.support", mode, "transactional.id", "mine", "enable.idempotence", "false"))
+		p := w.LeaderProducer()
+		if (p != nil) != want {
+			t.Errorf("%s: %v", mode, p)
+		}
+		if want && (p["transactional.id"] != "connect-cluster-connect-cluster" || p["enable.idempotence"] != "true") {
+			t.Errorf("%s: the worker's own properties count: %v", mode, p)
+		}
+		committed := w.OffsetTopicConsumer()["isolation.level"] == "read_committed" && w.ConfigConsumer()["isolation.level"] == "read_committed"
+		if committed != (mode == "ENABLED") {
+			t.Errorf("%s: read_committed: %v", mode, committed)
 		}
 	}
 }

@@ -38,12 +38,16 @@ func testWorker(t *testing.T, pairs ...string) *Worker {
 
 func TestParseSink(t *testing.T) {
 	got, err := ParseSink(sinkProps("tasks.max", "4", "tasks.max.enforce", "false", "connector.plugin.version", "[1,2)", "errors.tolerance", "all",
-		"errors.retry.timeout", "-1", "errors.log.enable", "true"), nil)
+		"errors.retry.timeout", "-1", "errors.log.enable", "true", "errors.deadletterqueue.topic.name", " dlq ",
+		"errors.deadletterqueue.topic.replication.factor", "1", "errors.deadletterqueue.context.headers.enable", "true"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Connector{Name: "c", Class: "HdfsSink", Version: "[1,2)", TasksMax: 4, Topics: []string{"a", "b"},
-		Errors: Errors{TolerateAll: true, RetryTimeout: -time.Millisecond, RetryDelayMax: time.Minute, Log: true}}
+	want := &Sink{
+		Connector: Connector{Name: "c", Class: "HdfsSink", Version: "[1,2)", TasksMax: 4,
+			Errors: Errors{TolerateAll: true, RetryTimeout: -time.Millisecond, RetryDelayMax: time.Minute, Log: true}},
+		Topics: []string{"a", "b"}, DeadLetter: DeadLetterQueue{Topic: "dlq", ReplicationFactor: 1, ContextHeaders: true},
+	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Connector{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -59,14 +63,63 @@ func TestParseSinkDropsDuplicates(t *testing.T) {
 }
 
 func TestParseSinkRefuses(t *testing.T) {
-	for key, value := range map[string]string{
-		"topics": "", "tasks.max": "0", "transforms": "t", "predicates": "p", "errors.deadletterqueue.topic.name": "d", "name": "",
+	for _, test := range []struct{ key, value, at, msg string }{
+		{"topics", "", "topics", "Must configure one of topics or topics.regex"},
+		{"topics.regex", "x", "topics", "topics and topics.regex are mutually exclusive options, but both are set."},
+		{"tasks.max", "0", "tasks.max", "Invalid value 0 for configuration tasks.max: Value must be at least 1"},
+		{"name", "", "name", "Invalid value  for configuration name: String may not be empty"},
+		{"transforms", "t,t", "transforms", "Invalid value [t, t] for configuration transforms: Duplicate alias provided."},
+		{deadLetterTopic, " b ", "topics",
+			"The DLQ topic 'b' may not be included in the list of topics ('topics=[a, b]') consumed by the connector"},
+		{"errors.deadletterqueue.topic.replication.factor", "x", "errors.deadletterqueue.topic.replication.factor",
+			"Invalid value x for configuration errors.deadletterqueue.topic.replication.factor: Not a number of type SHORT"},
 	} {
-		_, err := ParseSink(sinkProps(key, value), nil)
+		_, err := ParseSink(sinkProps(test.key, test.value), nil)
 		var e *config.Error
-		if !errors.As(err, &e) || e.Key != key {
-			t.Errorf("%s=%s: %v", key, value, err)
+		if !errors.As(err, &e) || e.Key != test.at || e.Msg != test.msg {
+			t.Errorf("%s=%s: %v", test.key, test.value, err)
 		}
+	}
+}
+
+func TestDeadLetterQueueIsNotAmongTheTopics(t *testing.T) {
+	props := func(pairs ...string) map[string]string {
+		p := sinkProps(pairs...)
+		delete(p, "topics")
+		return p
+	}
+	problems := SinkProblems(props("topics.regex", "dlq-.*", deadLetterTopic, "dlq-1"))
+	const want = "The DLQ topic 'dlq-1' may not be matched by the regex for the topics ('topics.regex=dlq-.*') consumed by the connector"
+	if len(problems) != 1 || problems[0].Key != "topics.regex" || problems[0].Msg != want {
+		t.Errorf("%v", problems)
+	}
+	for _, right := range []map[string]string{
+		props("topics.regex", "dlq-.*", deadLetterTopic, "my-dlq-1"), // the whole name must match
+		props("topics.regex", "dlq-(", deadLetterTopic, "dlq-"),      // reported by the key's validator
+		sinkProps("topics", "a,a,,b", deadLetterTopic, "c"), sinkProps(deadLetterTopic, " "),
+	} {
+		if problems := SinkProblems(right); len(problems) != 0 {
+			t.Errorf("%v: %v", right, problems)
+		}
+	}
+	if UsesDeadLetterQueue(sinkProps(deadLetterTopic, " ")) || !UsesDeadLetterQueue(sinkProps(deadLetterTopic, "d")) {
+		t.Error("UsesDeadLetterQueue is wrong")
+	}
+}
+
+func TestParseConnector(t *testing.T) {
+	props := map[string]string{"name": "c", "connector.class": "X", "x": "y"}
+	c, err := ParseConnector(props, nil)
+	if err != nil || c.Name != "c" || c.TasksMax != 1 || !c.EnforceTasksMax {
+		t.Errorf("%+v, %v", c, err)
+	}
+	got := c.Props()
+	got["x"] = "changed"
+	if props["x"] != "y" || c.Props()["x"] != "y" {
+		t.Error("Props is no copy")
+	}
+	if _, err := ParseConnector(map[string]string{"name": "c"}, nil); err == nil {
+		t.Error("no class is accepted")
 	}
 }
 

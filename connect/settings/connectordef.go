@@ -21,8 +21,8 @@ value.converter | CLASS | null | L | | Converter of record values; not set: the 
 value.converter.plugin.version | STRING | null | L | | Version range of the value converter.
 header.converter | CLASS | null | L | | Converter of record headers; not set: the worker's.
 header.converter.plugin.version | STRING | null | L | | Version range of the header converter.
-transforms | LIST | | L | | Names of the transformations of records, in order. Not supported yet.
-predicates | LIST | | L | | Names of the predicates that transformations use. Not supported yet.
+transforms | LIST | | L | | Names of the transformations of records, in order; the keys of each follow as transforms.<name>.type and transforms.<name>.<key>.
+predicates | LIST | | L | | Names of the predicates that transformations use; the keys of each follow as predicates.<name>.type and predicates.<name>.<key>.
 config.action.reload | STRING | restart | L | in none,restart | What happens when a value from a config provider has expired.
 errors.retry.timeout | LONG | 0 | M | | How long a failed operation is tried again, in milliseconds; 0 = not at all, -1 = for ever.
 errors.retry.delay.max.ms | LONG | 60000 | M | | Longest pause between tries, in milliseconds.
@@ -34,9 +34,17 @@ errors.log.include.messages | BOOLEAN | false | M | | Whether that log names top
 const sinkKeys = `
 topics | LIST | | H | list empty | Topics to read. Set either topics or topics.regex.
 topics.regex | STRING | | H | | Java regular expression of the topics to read; it must match the whole name.
-errors.deadletterqueue.topic.name | STRING | | M | | Topic for records that failed. Not supported yet.
-errors.deadletterqueue.topic.replication.factor | SHORT | 3 | M | | Replicas of that topic when it is created.
-errors.deadletterqueue.context.headers.enable | BOOLEAN | false | M | | Whether its records have headers that tell about the failure.
+errors.deadletterqueue.topic.name | STRING | | M | | Topic for the records that failed; empty means none. It must not be one of those that the connector reads.
+errors.deadletterqueue.topic.replication.factor | SHORT | 3 | M | | Replicas of the dead letter queue when it is created.
+errors.deadletterqueue.context.headers.enable | BOOLEAN | false | M | | Whether records in the dead letter queue have headers that tell about the failure.
+`
+
+const sourceKeys = `
+topic.creation.groups | LIST | | L | | Names of groups of new topics; the settings of each follow as topic.creation.<name>.partitions, .replication.factor, .include, .exclude and topic settings. The group default takes what no other takes.
+exactly.once.support | STRING | requested | M | any requested,required | required refuses the connector unless the worker's exactly-once support is enabled and the connector says that it has it.
+transaction.boundary | STRING | poll | M | any interval,poll,connector | When a transaction ends: after each batch of records (poll), after a time (interval), or when the task says so (connector).
+transaction.boundary.interval.ms | LONG | null | L | 0.. | Time after which a transaction ends with transaction.boundary=interval; not set: the worker's offset.flush.interval.ms.
+offsets.storage.topic | STRING | null | L | non-empty | Topic for this connector's offsets; not set: the worker's. It is created when it does not exist. It counts in distributed mode only.
 `
 
 type place struct {
@@ -71,6 +79,11 @@ var placement = map[string]place{
 	"errors.deadletterqueue.topic.name": {"Error Handling", "Dead Letter Queue Topic Name", 6, config.WidthMedium},
 	"errors.deadletterqueue.topic.replication.factor": {"Error Handling", "Dead Letter Queue Topic Replication Factor", 7,
 		config.WidthMedium},
+	"topic.creation.groups":                         {"Topic Creation", "Topic Creation Groups", 1, config.WidthLong},
+	"exactly.once.support":                          {"Exactly Once Support", "Exactly once support", 2, config.WidthShort},
+	"transaction.boundary":                          {"Exactly Once Support", "Transaction Boundary", 3, config.WidthShort},
+	"transaction.boundary.interval.ms":              {"Exactly Once Support", "Transaction boundary interval", 4, config.WidthShort},
+	"offsets.storage.topic":                         {"offsets.topic", "Offsets topic", 1, config.WidthLong},
 	"errors.deadletterqueue.context.headers.enable": {"Error Handling", "Enable Error Context Headers", 8, config.WidthMedium},
 }
 
@@ -81,6 +94,10 @@ func ConnectorDef() *config.Def { return config.NewDef(connectorTable(connectorK
 // SinkDef defines the keys that every sink connector has: ConnectorDef's and those of sinks.
 func SinkDef() *config.Def { return config.NewDef(connectorTable(connectorKeys + sinkKeys)...) }
 
+// SourceDef defines the keys that every source connector has: ConnectorDef's and those of
+// sources. Those of topic groups other than their names are no part of it, as in the JVM.
+func SourceDef() *config.Def { return config.NewDef(connectorTable(connectorKeys + sourceKeys)...) }
+
 func connectorTable(text string) []config.Key {
 	keys := table(text)
 	for i := range keys {
@@ -90,8 +107,10 @@ func connectorTable(text string) []config.Key {
 		switch {
 		case k.Name == "name":
 			k.Validator, k.Valid = config.NonEmptyWithoutControl, "non-empty, no control characters"
-		case k.Name == "transforms", k.Name == "predicates":
+		case k.Name == "transforms", k.Name == "predicates", k.Name == "topic.creation.groups":
 			k.Validator, k.Valid = config.Unique, "no duplicates"
+		case k.Name == boundaryInterval:
+			k.Validator = config.NullOr(k.Validator)
 		case k.Name == "topics.regex":
 			k.Validator, k.Valid = checkRegex, "Java regular expression"
 		case strings.HasSuffix(k.Name, ".plugin.version"):

@@ -80,7 +80,7 @@ func TestDefinitionsAreThoseOfTheJVM(t *testing.T) {
 	for name, d := range map[string]*config.Def{
 		"DistributedConfig": WorkerDef(Distributed), "StandaloneConfig": WorkerDef(Standalone),
 		"ProducerConfig": ProducerDef(), "ConsumerConfig": ConsumerDef(), "AdminClientConfig": AdminDef(),
-		"ConnectorConfig": ConnectorDef(), "SinkConnectorConfig": SinkDef(),
+		"ConnectorConfig": ConnectorDef(), "SinkConnectorConfig": SinkDef(), "SourceConnectorConfig": SourceDef(),
 	} {
 		want := javaKeys(t, name)
 		for i := range want {

@@ -70,9 +70,13 @@ func (w *Worker) consumer(clientID string) map[string]string {
 // ConfigProducer returns the client properties of the config topic's writer.
 func (w *Worker) ConfigProducer() map[string]string { return w.producer("configs", nil) }
 
-// ConfigLeaderProducer returns the client properties of the leader's transactional
-// writer, used with exactly.once.source.support preparing or enabled.
-func (w *Worker) ConfigLeaderProducer() map[string]string {
+// LeaderProducer returns the client properties of the config topic's transactional writer,
+// which fences the one of a former leader; nil when exactly.once.source.support is
+// disabled: then ConfigProducer writes.
+func (w *Worker) LeaderProducer() map[string]string {
+	if w.ExactlyOnce != "preparing" && !w.ExactlyOnceEnabled() {
+		return nil
+	}
 	return w.producer("configs-leader", map[string]string{
 		"enable.idempotence": "true", "max.in.flight.requests.per.connection": "5", "transactional.id": "connect-cluster-" + w.GroupID,
 	})
@@ -81,11 +85,11 @@ func (w *Worker) ConfigLeaderProducer() map[string]string {
 // ConfigConsumer returns the client properties of the config topic's reader.
 func (w *Worker) ConfigConsumer() map[string]string { return w.committed(w.consumer("configs")) }
 
-// OffsetProducer returns the client properties of the offset topic's writer.
-func (w *Worker) OffsetProducer() map[string]string { return w.producer("offsets", nil) }
+// OffsetTopicProducer returns the client properties of the writer of the worker's offset topic.
+func (w *Worker) OffsetTopicProducer() map[string]string { return w.producer("offsets", nil) }
 
-// OffsetConsumer returns the client properties of the offset topic's reader.
-func (w *Worker) OffsetConsumer() map[string]string { return w.committed(w.consumer("offsets")) }
+// OffsetTopicConsumer returns the client properties of its reader.
+func (w *Worker) OffsetTopicConsumer() map[string]string { return w.committed(w.consumer("offsets")) }
 
 // StatusProducer returns the client properties of the status topic's writer, which
 // retries by itself.

@@ -27,6 +27,7 @@ type Worker struct {
 	OffsetFlushInterval time.Duration
 	OffsetFlushTimeout  time.Duration
 	TopicTracking       bool
+	TopicCreation       bool // topic.creation.enable
 	TopicTrackingReset  bool
 	Policy              *Policy
 	REST                REST
@@ -90,6 +91,7 @@ func ParseWorker(props map[string]string, mode Mode) (*Worker, error) {
 	w.OffsetFlushInterval = values.Millis("offset.flush.interval.ms")
 	w.OffsetFlushTimeout = values.Millis("offset.flush.timeout.ms")
 	w.TopicTracking, w.TopicTrackingReset = values.Bool("topic.tracking.enable"), values.Bool("topic.tracking.allow.reset")
+	w.TopicCreation = values.Bool("topic.creation.enable")
 	w.OffsetFile = values.String("offset.storage.file.filename")
 	if mode == Distributed {
 		problems = append(problems, w.parseDistributed())

@@ -28,6 +28,7 @@ type cast struct {
 
 type castSpec struct {
 	field string
+	key   any // field, for maps
 	to    data.Type
 }
 
@@ -53,7 +54,7 @@ func parseCasts(list []string) (specs []castSpec, whole bool, err error) {
 	for _, item := range list {
 		parts := strings.Split(strings.TrimRight(item, ":"), ":")
 		if len(parts) > 2 {
-			return nil, false, config.Invalid("spec", config.JavaText(list), "Invalid rename mapping: "+item)
+			return nil, false, &config.Error{Key: "spec", Msg: config.Invalid("renames", list, "Invalid rename mapping: "+item).Msg} // the JVM's name for it
 		}
 		name := strings.TrimSpace(parts[len(parts)-1])
 		t, ok := typeOfName(strings.ToUpper(name))
@@ -71,7 +72,7 @@ func parseCasts(list []string) (specs []castSpec, whole bool, err error) {
 		} else {
 			whole = true
 		}
-		specs = append(specs, castSpec{field, t})
+		specs = append(specs, castSpec{field, field, t})
 	}
 	if whole && len(specs) > 1 {
 		return nil, false, &config.Error{Key: "spec", Msg: "Cast transformations that specify a type to cast the entire value to may only specify a single cast in their spec"}
@@ -103,14 +104,33 @@ func (t *cast) Configure(props map[string]string) error {
 	}
 	t.withDefault = v.Bool(replaceNull)
 	t.specs, t.whole, err = parseCasts(v.List("spec"))
+	t.specs = inHashOrder(t.specs)
 	if t.whole {
 		t.to = t.specs[0].to
 	}
 	return err
 }
 
+// inHashOrder leaves the last cast of each field, in the order in which the JVM applies
+// them: it decides which of several mistakes is found.
+func inHashOrder(specs []castSpec) []castSpec {
+	byField := map[string]castSpec{}
+	var fields []string
+	for _, s := range specs {
+		if _, ok := byField[s.field]; !ok {
+			fields = append(fields, s.field)
+		}
+		byField[s.field] = s
+	}
+	out := make([]castSpec, len(fields))
+	for i, field := range config.HashOrder(fields) {
+		out[i] = byField[field]
+	}
+	return out
+}
+
 func (t *cast) spec(field string) (data.Type, bool) {
-	for _, s := range slices.Backward(t.specs) {
+	for _, s := range t.specs {
 		if s.field == field {
 			return s.to, true
 		}
@@ -152,14 +172,14 @@ func (t *cast) schemaless(v any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := m.Clone()
+	out := m.HashCopy(len(t.specs))
 	for _, s := range t.specs {
-		old, _ := m.Get(s.field)
+		old, _ := m.Get(s.key)
 		v, err := castValue(nil, old, s.to)
 		if err != nil {
 			return nil, err
 		}
-		out.Put(s.field, v)
+		out.Put(s.key, v)
 	}
 	return out, nil
 }

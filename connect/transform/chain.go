@@ -3,6 +3,7 @@ package transform
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/penstock-io/penstock/connect"
@@ -25,6 +26,7 @@ type Chain struct {
 
 type stage struct {
 	transformation Transformation
+	class          string
 	predicate      Predicate // nil = always
 	negate         bool
 }
@@ -44,7 +46,8 @@ func NewChain(props map[string]string, lookup Lookup) (*Chain, error) {
 		c.predicates = append(c.predicates, p.plugin)
 	}
 	for _, s := range stages {
-		st := stage{transformation: s.plugin, negate: s.values.Bool("transforms." + s.alias + ".negate")}
+		st := stage{transformation: s.plugin, class: strings.TrimSpace(props["transforms."+s.alias+".type"]),
+			negate: s.values.Bool("transforms." + s.alias + ".negate")}
 		key := "transforms." + s.alias + ".predicate"
 		_, negated := props["transforms."+s.alias+".negate"]
 		switch alias, given := props[key]; {
@@ -157,16 +160,40 @@ func buildOne[T configurable](props map[string]string, list, alias string, find 
 // Len returns the number of transforms.
 func (c *Chain) Len() int { return len(c.stages) }
 
+// StageError tells which transform of a chain failed.
+type StageError struct {
+	// Class is the transform's class as the configuration names it.
+	Class string
+	Err   error
+}
+
+func (e *StageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what the transform said.
+func (e *StageError) Unwrap() error { return e.Err }
+
 // Apply runs the transforms on rec, changing it in place. It stops with keep false when
-// one drops the record. After an error rec must not be used.
+// one drops the record. An error is a *StageError, also when a transform or predicate
+// panics; rec must not be used then.
 func (c *Chain) Apply(rec *connect.Record) (keep bool, err error) {
+	var s *stage
+	defer func() {
+		if p := recover(); p != nil && s != nil {
+			keep, err = false, &StageError{s.class, &connect.Error{
+				Class: "java.lang.RuntimeException", Msg: fmt.Sprintf("panic: %v\n%s", p, debug.Stack())}}
+		}
+	}()
 	for i := range c.stages {
-		s := &c.stages[i]
+		s = &c.stages[i]
 		if s.predicate != nil && s.predicate.Test(rec) == s.negate {
 			continue
 		}
-		if keep, err = s.transformation.Apply(rec); err != nil || !keep {
-			return false, err
+		keep, err = s.transformation.Apply(rec)
+		switch {
+		case err != nil:
+			return false, &StageError{s.class, err}
+		case !keep:
+			return false, nil
 		}
 	}
 	return true, nil

@@ -15,11 +15,11 @@ func TestDateFormat(t *testing.T) {
 		f, err := parseDateFormat(pattern)
 		if err != nil {
 			t.Errorf("%s: %v", pattern, err)
-		} else if got := f.format(at); got != want {
+		} else if got := f.format(at.UnixMilli()); got != want {
 			t.Errorf("%s: %s, want %s", pattern, got, want)
 		}
 	}
-	for _, pattern := range []string{"b", "G", "'x", "XXXX"} {
+	for _, pattern := range []string{"b", "B", "'x", "XXXX"} {
 		if _, err := parseDateFormat(pattern); err == nil {
 			t.Errorf("%s is accepted", pattern)
 		}
@@ -42,10 +42,10 @@ func TestDateParse(t *testing.T) {
 		got, err := f.parse(test.text)
 		if test.want == "" {
 			if err == nil {
-				t.Errorf("%s reads %q as %s", test.pattern, test.text, got)
+				t.Errorf("%s reads %q as %d", test.pattern, test.text, got)
 			}
-		} else if err != nil || got.Format(time.RFC3339) != test.want {
-			t.Errorf("%s reads %q as %s, %v", test.pattern, test.text, got, err)
+		} else if err != nil || time.UnixMilli(got).UTC().Format(time.RFC3339) != test.want {
+			t.Errorf("%s reads %q as %d, %v", test.pattern, test.text, got, err)
 		}
 	}
 }

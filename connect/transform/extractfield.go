@@ -25,9 +25,9 @@ type extractPlan struct {
 }
 
 func (*extractField) ConfigDef() *config.Def {
-	return config.NewDef(required("field", config.TypeString, "Name or path of the field.", nil),
-		optional("field.syntax.version", config.TypeString, "V1", "V1: field is a name. V2: field is a path, with dots between the names.",
-			config.OneOfIgnoreCase("V1", "V2")), replaceNullKey())
+	return config.NewDef(ranked(config.Medium, required("field", config.TypeString, "Name or path of the field.", nil)),
+		replaceNullKey(), ranked(config.High, optional("field.syntax.version", config.TypeString, "V1",
+			"V1: field is a name. V2: field is a path, with dots between the names.", config.OneOfIgnoreCase("V1", "V2"))))
 }
 
 func (t *extractField) Configure(props map[string]string) error {
@@ -84,10 +84,10 @@ func closingTick(text string) int {
 func (t *extractField) plan(s *data.Schema) (*extractPlan, error) {
 	p := &extractPlan{schema: s}
 	for _, name := range t.path {
-		var f *data.Field
-		if p.schema.Type() == data.StructType {
-			f = p.schema.Field(name)
+		if p.schema.Type() != data.StructType {
+			return nil, dataError("Cannot look up fields on non-struct type")
 		}
+		f := p.schema.Field(name)
 		if f == nil {
 			return nil, javaError("java.lang.IllegalArgumentException", "Unknown field: %s", t.name)
 		}
@@ -108,16 +108,17 @@ func (t *extractField) Apply(rec *connect.Record) (bool, error) {
 		if v == nil {
 			return true, nil
 		}
-		if _, err := needMap(v, purpose); err != nil {
-			return false, err
-		}
+		purpose := purpose
 		for _, name := range t.path {
-			m, ok := v.(*data.Map)
-			if !ok {
-				v = nil
+			if v == nil {
 				break
 			}
+			m, err := needMap(v, purpose)
+			if err != nil {
+				return false, err
+			}
 			v, _ = m.Get(name)
+			purpose = "nested field access"
 		}
 		d.SetValue(nil, v)
 		return true, nil

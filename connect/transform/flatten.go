@@ -1,6 +1,8 @@
 package transform
 
 import (
+	"time"
+
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config"
 	"github.com/penstock-io/penstock/connect/data"
@@ -43,60 +45,74 @@ func (t *flatten) join(prefix, name string) string {
 }
 
 func (t *flatten) Apply(rec *connect.Record) (bool, error) {
-	const purpose = "flattening"
 	d := t.side.of(rec)
 	if d.Null() {
 		return true, nil
 	}
-	v, err := d.Value()
-	if err != nil {
-		return false, err
-	}
-	if d.Schema() == nil {
-		m, err := needMap(v, purpose)
-		if err != nil {
-			return false, err
+	return fields(d, d, "flattening", func(m *data.Map) (*data.Map, error) {
+		if isFlat(m) {
+			return m.AsLinked(), nil
 		}
 		out := data.NewLinkedMap(m.Len())
-		if err := t.flattenMap(out, m, "", 0); err != nil {
-			return false, err
+		return out, t.flattenMap(out, m, "", 0)
+	}, func(in *data.Struct) (*data.Struct, error) {
+		p, err := t.plans.get(in.Schema(), t.plan)
+		if err != nil {
+			return nil, err
 		}
-		d.SetValue(nil, out)
-		return true, nil
-	}
-	in, err := needStruct(v, purpose)
-	if err != nil {
-		return false, err
-	}
-	p, err := t.plans.get(in.Schema(), t.plan)
-	if err != nil {
-		return false, err
-	}
+		return p.apply(in)
+	})
+}
+
+func (p *flattenPlan) apply(in *data.Struct) (*data.Struct, error) {
 	out := data.NewStruct(p.schema)
 	for to, path := range p.paths {
-		v := in.At(path[0])
-		for _, i := range path[1:] {
-			s, ok := v.(*data.Struct)
-			if !ok {
-				v = nil
+		parent := in
+		for _, i := range path[:len(path)-1] {
+			if parent, _ = parent.At(i).(*data.Struct); parent == nil {
 				break
 			}
-			v = s.At(i)
 		}
-		if v != nil {
+		if parent == nil {
+			continue // the fields of a null struct stay null, required or not
+		}
+		if v := parent.At(path[len(path)-1]); v != nil {
 			out.SetAt(to, v)
+		} else if err := out.PutAt(to, nil); err != nil {
+			return nil, asJava(err)
 		}
 	}
-	d.SetValue(p.schema, out)
-	return true, nil
+	return out, nil
+}
+
+// isFlat tells that nothing is to be done for any entry.
+func isFlat(m *data.Map) bool {
+	for _, e := range m.Entries() {
+		switch e.Value.(type) {
+		case *data.Map, *data.Struct, time.Time, data.Decimal:
+			return false
+		}
+		if _, ok := e.Key.(string); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *flatten) flattenMap(out, m *data.Map, prefix string, depth int) error {
 	if depth > maxDepth {
 		return dataError("Flatten transformation does not support maps nested deeper than %d (for field %s).", maxDepth, prefix)
 	}
-	for _, e := range m.Entries() {
-		name := t.join(prefix, data.JavaString(e.Key))
+	for _, e := range m.JavaOrder() {
+		key, ok := e.Key.(string)
+		if !ok {
+			return notString(e.Key)
+		}
+		name, boxed := key, e.Key
+		if prefix != "" {
+			name = t.join(prefix, key)
+			boxed = name
+		}
 		switch v := e.Value.(type) {
 		case *data.Map:
 			if err := t.flattenMap(out, v, name, depth+1); err != nil {
@@ -104,8 +120,10 @@ func (t *flatten) flattenMap(out, m *data.Map, prefix string, depth int) error {
 			}
 		case *data.Struct:
 			return dataError("Flatten transformation does not support class %s for record without schemas (for field %s).", data.JavaClass(v), name)
+		case time.Time, data.Decimal:
+			return dataError("Flatten transformation was passed a value of type class %s which is not supported by Connect's data API", data.JavaClass(v))
 		default:
-			out.Put(name, v)
+			out.Put(boxed, v)
 		}
 	}
 	return nil

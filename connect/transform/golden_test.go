@@ -2,16 +2,11 @@ package transform_test
 
 import (
 	"bufio"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"maps"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,18 +14,14 @@ import (
 	convjson "github.com/penstock-io/penstock/connect/convert/json"
 	"github.com/penstock-io/penstock/connect/data"
 	"github.com/penstock-io/penstock/connect/transform"
+	"github.com/penstock-io/penstock/internal/javagolden"
 )
-
-type failure struct {
-	Class, Message string
-	Causes         []string
-}
 
 type line struct {
 	ID             string
 	Class          string
 	Options        map[string]string
-	ConfigureError *failure `json:"configure_error"`
+	ConfigureError *javagolden.Failure `json:"configure_error"`
 	Acts           []struct {
 		Schema, Payload json.RawMessage
 		Headers         map[string]string
@@ -139,21 +130,14 @@ func record(t testing.TB, schema, payload json.RawMessage, schemas map[string]js
 func compare(t *testing.T, i int, want map[string]json.RawMessage, rec *connect.Record, keep bool, err error, described map[string]json.RawMessage) {
 	t.Helper()
 	if raw, failed := want["error"]; failed || err != nil {
-		var e failure
+		var e *javagolden.Failure
 		if failed {
 			if json.Unmarshal(raw, &e) != nil {
 				t.Fatal(string(raw))
 			}
 		}
-		if err == nil || err.Error() != e.Message || connect.JavaClass(err) != e.Class {
-			t.Errorf("record %d: %v\nJVM: %+v", i, err, e)
-		}
-		causes := []string{}
-		for c := errors.Unwrap(err); c != nil; c = errors.Unwrap(c) {
-			causes = append(causes, connect.JavaClass(c)+": "+c.Error())
-		}
-		if err != nil && !slices.Equal(causes, e.Causes) {
-			t.Errorf("record %d: caused by %q, JVM %q", i, causes, e.Causes)
+		if d := cmp.Diff(e, javagolden.Describe(err)); d != "" {
+			t.Errorf("record %d (-JVM +ours):\n%s", i, d)
 		}
 		return
 	}
@@ -183,14 +167,14 @@ func compare(t *testing.T, i int, want map[string]json.RawMessage, rec *connect.
 	}
 	headers := []any{}
 	for _, h := range rec.Headers {
-		headers = append(headers, []any{h.Key, describe(h.Schema), describeValue(h.Value)})
+		headers = append(headers, []any{h.Key, javagolden.Schema(h.Schema), javagolden.Value(h.Value)})
 	}
 	wantHeaders := []any{}
 	if list, ok := decode(t, want["headers"]).([]any); ok {
 		wantHeaders = list
 	}
 	if d := cmp.Diff([]any{resolve(want["value_schema"]), decode(t, want["value"]), resolve(want["key_schema"]), decode(t, want["key"]), wantHeaders},
-		[]any{describe(rec.Value.Schema()), describeValue(v), describe(rec.Key.Schema()), describeValue(k), headers}); d != "" {
+		[]any{javagolden.Schema(rec.Value.Schema()), javagolden.Value(v), javagolden.Schema(rec.Key.Schema()), javagolden.Value(k), headers}); d != "" {
 		t.Errorf("record %d (-JVM +ours):\n%s", i, d)
 	}
 }
@@ -202,91 +186,6 @@ func decode(t testing.TB, raw json.RawMessage) any {
 		if err := json.Unmarshal(raw, &v); err != nil {
 			t.Fatal(err)
 		}
-	}
-	return v
-}
-
-func describe(s *data.Schema) any {
-	if s == nil {
-		return nil
-	}
-	d := map[string]any{"type": s.Type().String(), "optional": s.Optional()}
-	if s.Name() != "" {
-		d["name"] = s.Name()
-	}
-	if v, ok := s.Version(); ok {
-		d["version"] = float64(v)
-	}
-	if s.Doc() != "" {
-		d["doc"] = s.Doc()
-	}
-	if len(s.Parameters()) > 0 {
-		params := map[string]any{}
-		for _, p := range s.Parameters() {
-			params[p.Key] = p.Value
-		}
-		d["parameters"] = params
-	}
-	if s.Default() != nil {
-		d["default"] = describeValue(s.Default())
-	}
-	switch s.Type() {
-	case data.StructType:
-		fields := []any{}
-		for _, f := range s.Fields() {
-			fields = append(fields, map[string]any{"field": f.Name, "index": float64(f.Index), "schema": describe(f.Schema)})
-		}
-		d["fields"] = fields
-	case data.Array:
-		d["items"] = describe(s.ValueSchema())
-	case data.MapType:
-		d["keys"], d["values"] = describe(s.KeySchema()), describe(s.ValueSchema())
-	default:
-	}
-	return d
-}
-
-func describeValue(v any) any {
-	switch x := v.(type) {
-	case int8:
-		return map[string]any{"int8": float64(x)}
-	case int16:
-		return map[string]any{"int16": float64(x)}
-	case int32:
-		return map[string]any{"int32": float64(x)}
-	case int64:
-		return map[string]any{"int64": strconv.FormatInt(x, 10)}
-	case float32:
-		return map[string]any{"float32": data.JavaString(x)}
-	case float64:
-		return map[string]any{"float64": data.JavaString(x)}
-	case []byte:
-		return map[string]any{"bytes": hex.EncodeToString(x)}
-	case data.Decimal:
-		return map[string]any{"decimal": x.String()}
-	case time.Time:
-		return map[string]any{"date_ms": strconv.FormatInt(x.UnixMilli(), 10)}
-	case []any:
-		list := []any{}
-		for _, e := range x {
-			list = append(list, describeValue(e))
-		}
-		return list
-	case *data.Map:
-		list := []any{}
-		for _, e := range x.Entries() {
-			list = append(list, []any{describeValue(e.Key), describeValue(e.Value)})
-		}
-		slices.SortFunc(list, func(a, b any) int {
-			return strings.Compare(data.JavaString(a.([]any)[0]), data.JavaString(b.([]any)[0]))
-		})
-		return map[string]any{"map": list}
-	case *data.Struct:
-		list := []any{}
-		for i, f := range x.Schema().Fields() {
-			list = append(list, []any{f.Name, describeValue(x.AtWithoutDefault(i))})
-		}
-		return map[string]any{"struct": list}
 	}
 	return v
 }

@@ -19,8 +19,8 @@ type headerFrom struct {
 }
 
 type headerPlan struct {
-	fields []*data.Field
-	rest   projection // when fields are moved
+	fields []*data.Field // nil: there is none of the name
+	rest   projection    // when fields are moved
 }
 
 func (*headerFrom) ConfigDef() *config.Def {
@@ -44,12 +44,7 @@ func (t *headerFrom) Configure(props map[string]string) error {
 func (t *headerFrom) plan(s *data.Schema) (*headerPlan, error) {
 	p := &headerPlan{}
 	for _, name := range t.fields {
-		f := s.Field(name)
-		if f == nil {
-			return nil, javaError("java.lang.NullPointerException", `Cannot invoke "org.apache.kafka.connect.data.Field.schema()" `+
-				`because the return value of "org.apache.kafka.connect.data.Schema.field(String)" is null`)
-		}
-		p.fields = append(p.fields, f)
+		p.fields = append(p.fields, s.Field(name))
 	}
 	if !t.move {
 		return p, nil
@@ -71,51 +66,44 @@ func (t *headerFrom) Apply(rec *connect.Record) (bool, error) {
 	if t.move {
 		purpose = "header move"
 	}
+	headers := withRoom(rec.Headers, len(t.fields))
 	d := t.side.of(rec)
-	v, err := d.Value()
-	if err != nil {
-		return false, err
-	}
-	if d.Schema() == nil {
-		m, err := needMap(v, purpose)
-		if err != nil {
-			return false, err
-		}
-		t.fromMap(rec, d, m)
-		return true, nil
-	}
-	in, err := needStruct(v, purpose)
-	if err != nil {
-		return false, err
-	}
-	p, err := t.plans.get(in.Schema(), t.plan)
-	if err != nil {
-		return false, err
-	}
-	for i, f := range p.fields {
-		rec.Headers = append(rec.Headers, connect.Header{Key: t.headers[i], Schema: f.Schema, Value: t.at(in, f.Index)})
-	}
-	if t.move {
-		out, err := p.rest.apply(t.reader, in)
-		if err != nil {
-			return false, err
-		}
-		d.SetValue(p.rest.schema, out)
-	}
-	return true, nil
-}
-
-func (t *headerFrom) fromMap(rec *connect.Record, d *data.Datum, m *data.Map) {
-	out := m
-	if t.move {
-		out = m.Clone()
-	}
-	for i, name := range t.fields {
-		v, _ := m.Get(name)
-		rec.Headers = append(rec.Headers, connect.Header{Key: t.headers[i], Value: v})
+	keep, err := fields(d, d, purpose, func(m *data.Map) (*data.Map, error) {
+		out := m.AsHashCopy()
 		if t.move {
-			out.Delete(name)
+			out = m.HashCopy(0)
 		}
-	}
-	d.SetValue(nil, out)
+		for i, name := range t.fields {
+			v, _ := m.Get(name)
+			headers = append(headers, connect.Header{Key: t.headers[i], Value: v})
+			if t.move {
+				out.Delete(name)
+			}
+		}
+		return out, nil
+	}, func(in *data.Struct) (*data.Struct, error) {
+		p, err := t.plans.get(in.Schema(), t.plan)
+		if err != nil {
+			return nil, err
+		}
+		out := in
+		if t.move {
+			if out, err = p.rest.apply(t.reader, in); err != nil {
+				return nil, err
+			}
+		}
+		for i, f := range p.fields {
+			if f == nil {
+				return nil, javaError("java.lang.NullPointerException", `Cannot invoke "org.apache.kafka.connect.data.Field.schema()" `+
+					`because the return value of "org.apache.kafka.connect.data.Schema.field(String)" is null`)
+			}
+			if t.at(in, f.Index) == nil && !f.Schema.Optional() {
+				return nil, dataError("A null value requires an optional schema but was %s", f.Schema)
+			}
+			headers = append(headers, connect.Header{Key: t.headers[i], Schema: f.Schema, Value: t.at(in, f.Index)})
+		}
+		return out, nil
+	})
+	rec.Headers = headers
+	return keep, err
 }

@@ -17,6 +17,12 @@ func (*filter) Configure(map[string]string) error { return nil }
 
 func (*filter) Apply(*connect.Record) (bool, error) { return false, nil }
 
+// withRoom returns a copy with room for n more headers: whoever made the record may still
+// use its headers, and the room behind them.
+func withRoom(headers []connect.Header, n int) []connect.Header {
+	return append(make([]connect.Header, 0, len(headers)+n), headers...)
+}
+
 // dropHeaders removes headers by name.
 type dropHeaders struct {
 	closer
@@ -24,7 +30,7 @@ type dropHeaders struct {
 }
 
 func (*dropHeaders) ConfigDef() *config.Def {
-	return config.NewDef(required("headers", config.TypeList, "Names of the headers to remove.", emptyList))
+	return config.NewDef(names("headers", "Names of the headers to remove."))
 }
 
 func (t *dropHeaders) Configure(props map[string]string) error {
@@ -36,7 +42,10 @@ func (t *dropHeaders) Configure(props map[string]string) error {
 }
 
 func (t *dropHeaders) Apply(rec *connect.Record) (bool, error) {
-	rec.Headers = slices.DeleteFunc(rec.Headers, func(h connect.Header) bool { return slices.Contains(t.names, h.Key) })
+	drop := func(h connect.Header) bool { return slices.Contains(t.names, h.Key) }
+	if slices.ContainsFunc(rec.Headers, drop) {
+		rec.Headers = slices.DeleteFunc(slices.Clone(rec.Headers), drop)
+	}
 	return true, nil
 }
 
@@ -48,8 +57,8 @@ type insertHeader struct {
 
 func (*insertHeader) ConfigDef() *config.Def {
 	return config.NewDef(
-		required("header", config.TypeString, "Name of the header.", config.All(config.NonNull, config.NonEmpty)),
-		required("value.literal", config.TypeString, "Value of the header; its schema is found from the text.", config.All(config.NonNull, config.NonEmpty)))
+		required("header", config.TypeString, "Name of the header.", config.NonNull),
+		required("value.literal", config.TypeString, "Value of the header; its schema is found from the text.", config.NonNull))
 }
 
 func (t *insertHeader) Configure(props map[string]string) error {
@@ -66,6 +75,6 @@ func (t *insertHeader) Configure(props map[string]string) error {
 }
 
 func (t *insertHeader) Apply(rec *connect.Record) (bool, error) {
-	rec.Headers = append(rec.Headers, t.header)
+	rec.Headers = append(withRoom(rec.Headers, 1), t.header)
 	return true, nil
 }

@@ -15,7 +15,7 @@ type hoistField struct {
 }
 
 func (*hoistField) ConfigDef() *config.Def {
-	return config.NewDef(required("field", config.TypeString, "Name of the field that holds the old key or value.", nil))
+	return config.NewDef(ranked(config.Medium, required("field", config.TypeString, "Name of the field that holds the old key or value.", nil)))
 }
 
 func (t *hoistField) Configure(props map[string]string) error {

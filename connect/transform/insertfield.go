@@ -13,15 +13,36 @@ import (
 type insertField struct {
 	closer
 	reader
-	side        side
-	inserts     []insertion
-	staticValue string
-	plans       plans[*projection]
+	side      side
+	inserts   []insertion
+	static    any // text of static.field
+	topic     boxed[string]
+	partition boxed[int32]
+	plans     plans[*insertPlan]
+}
+
+// insertPlan copies the fields of a struct and leaves room for others.
+type insertPlan struct {
+	projection
+	inserted int // index of the first field to insert
+}
+
+const insertPurpose = "field insertion"
+
+// boxed keeps the last value as an interface, since making one allocates.
+type boxed[T comparable] struct{ last any }
+
+func (b *boxed[T]) of(v T) any {
+	if last, ok := b.last.(T); !ok || last != v {
+		b.last = v
+	}
+	return b.last
 }
 
 // insertion is one field to add; what is the key that asked for it.
 type insertion struct {
 	what, name string
+	key        any // name, for maps
 	schema     *data.Schema
 }
 
@@ -59,6 +80,7 @@ func (t *insertField) Configure(props map[string]string) error {
 		} else {
 			in.name = strings.TrimSuffix(in.name, "?")
 		}
+		in.key = in.name
 		t.inserts = append(t.inserts, in)
 	}
 	if len(t.inserts) == 0 {
@@ -67,31 +89,39 @@ func (t *insertField) Configure(props map[string]string) error {
 	if last := t.inserts[len(t.inserts)-1]; last.what == "static.field" && v.Null("static.value") {
 		return config.Invalid("static.value", nil, "No value specified for static field: "+last.name)
 	}
-	t.staticValue = v.String("static.value")
+	t.static = v.String("static.value")
 	return nil
 }
 
-// value returns what is inserted, nil for nothing.
-func (t *insertField) value(what string, rec *connect.Record) any {
-	switch what {
-	case "topic.field":
-		return rec.Topic
-	case "partition.field":
-		return rec.Partition
-	case "offset.field":
-		return rec.Offset
-	case "timestamp.field":
-		if rec.Timestamp == connect.NoTimestamp {
-			return nil
+// insert gives each field to insert to put, by its number; those without a value are left
+// out. Errors are those of the JVM at the same place.
+func (t *insertField) insert(rec *connect.Record, put func(i int, v any)) error {
+	for i := range t.inserts {
+		switch t.inserts[i].what {
+		case "topic.field":
+			put(i, t.topic.of(rec.Topic))
+		case "partition.field":
+			if rec.Partition != connect.AnyPartition {
+				put(i, t.partition.of(rec.Partition))
+			}
+		case "offset.field":
+			if rec.Offset == connect.NoOffset {
+				return dataError("Only SinkRecord supported for [%s], found: org.apache.kafka.connect.source.SourceRecord", insertPurpose)
+			}
+			put(i, rec.Offset)
+		case "timestamp.field":
+			if rec.Timestamp != connect.NoTimestamp {
+				put(i, rec.Timestamp)
+			}
+		default:
+			put(i, t.static)
 		}
-		return rec.Timestamp
-	default:
-		return t.staticValue
 	}
+	return nil
 }
 
-func (t *insertField) plan(s *data.Schema) (*projection, error) {
-	p := &projection{}
+func (t *insertField) plan(s *data.Schema) (*insertPlan, error) {
+	p := &insertPlan{inserted: len(s.Fields())}
 	b := basics(data.NewStructSchema(), s)
 	for i, f := range s.Fields() {
 		b.Field(f.Name, f.Schema)
@@ -101,55 +131,32 @@ func (t *insertField) plan(s *data.Schema) (*projection, error) {
 		b.Field(in.name, in.schema)
 	}
 	var err error
-	p.schema, err = b.Build()
-	return p, asJava(err)
+	p.projection, err = p.build(b)
+	return p, err
 }
 
 func (t *insertField) Apply(rec *connect.Record) (bool, error) {
-	const purpose = "field insertion"
 	d := t.side.of(rec)
 	if d.Null() {
 		return true, nil
 	}
-	v, err := d.Value()
-	if err != nil {
-		return false, err
-	}
-	if d.Schema() == nil {
-		m, err := needMap(v, purpose)
+	return fields(d, d, insertPurpose, func(m *data.Map) (*data.Map, error) {
+		out := m.HashCopy(len(t.inserts))
+		return out, t.insert(rec, func(i int, v any) { out.Put(t.inserts[i].key, v) })
+	}, func(in *data.Struct) (*data.Struct, error) {
+		p, err := t.plans.get(in.Schema(), t.plan)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		out := m.Clone()
-		for _, in := range t.inserts {
-			if v := t.value(in.what, rec); v != nil {
-				out.Put(in.name, v)
+		out, err := p.apply(t.reader, in)
+		if err != nil {
+			return nil, err
+		}
+		return out, t.insert(rec, func(i int, v any) {
+			if t.inserts[i].what == "timestamp.field" {
+				v = time.UnixMilli(rec.Timestamp).UTC()
 			}
-		}
-		d.SetValue(nil, out)
-		return true, nil
-	}
-	in, err := needStruct(v, purpose)
-	if err != nil {
-		return false, err
-	}
-	p, err := t.plans.get(in.Schema(), t.plan)
-	if err != nil {
-		return false, err
-	}
-	out, err := p.apply(t.reader, in)
-	if err != nil {
-		return false, err
-	}
-	for i, ins := range t.inserts {
-		v := t.value(ins.what, rec)
-		if ms, ok := v.(int64); ok && ins.what == "timestamp.field" {
-			v = time.UnixMilli(ms).UTC()
-		}
-		if v != nil {
-			out.SetAt(len(p.from)+i, v)
-		}
-	}
-	d.SetValue(p.schema, out)
-	return true, nil
+			out.SetAt(p.inserted+i, v)
+		})
+	})
 }

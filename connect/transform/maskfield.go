@@ -15,57 +15,43 @@ type maskField struct {
 	reader
 	side        side
 	fields      []string
+	keys        []any  // fields, for maps
 	replacement string // "" = none
 	plans       plans[[]bool]
 }
 
 func (*maskField) ConfigDef() *config.Def {
-	return config.NewDef(required("fields", config.TypeList, "Names of the fields to mask.", emptyList),
-		optional("replacement", config.TypeString, nil, "Value that takes the place of numbers and strings.", config.NonEmpty), replaceNullKey())
+	return config.NewDef(names("fields", "Names of the fields to mask."),
+		ranked(config.Low, optional("replacement", config.TypeString, nil, "Value that takes the place of numbers and strings.", config.NonEmpty)), replaceNullKey())
 }
 
 func (t *maskField) Configure(props map[string]string) error {
 	v, err := t.ConfigDef().Parse(props)
 	if err == nil {
-		t.fields, t.replacement, t.withDefault = v.List("fields"), v.String("replacement"), v.Bool(replaceNull)
+		t.fields, t.replacement, t.withDefault = config.HashOrder(v.List("fields")), v.String("replacement"), v.Bool(replaceNull)
+		for _, name := range t.fields {
+			t.keys = append(t.keys, name)
+		}
 	}
 	return err
 }
 
 func (t *maskField) Apply(rec *connect.Record) (bool, error) {
-	const purpose = "mask fields"
 	d := t.side.of(rec)
-	v, err := d.Value()
-	if err != nil {
-		return false, err
-	}
-	if d.Schema() == nil {
-		m, err := needMap(v, purpose)
+	return fields(d, d, "mask fields", t.maskMap, t.maskStruct)
+}
+
+func (t *maskField) maskMap(m *data.Map) (*data.Map, error) {
+	out := m.HashCopy(len(t.fields))
+	for _, name := range t.keys {
+		old, _ := m.Get(name)
+		masked, err := t.mask(old)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		out := m.Clone()
-		for _, name := range t.fields {
-			old, _ := m.Get(name)
-			masked, err := t.mask(old)
-			if err != nil {
-				return false, err
-			}
-			out.Put(name, masked)
-		}
-		d.SetValue(nil, out)
-		return true, nil
+		out.Put(name, masked)
 	}
-	in, err := needStruct(v, purpose)
-	if err != nil {
-		return false, err
-	}
-	out, err := t.maskStruct(in)
-	if err != nil {
-		return false, err
-	}
-	d.SetValue(in.Schema(), out)
-	return true, nil
+	return out, nil
 }
 
 func (t *maskField) maskStruct(in *data.Struct) (*data.Struct, error) {
@@ -134,34 +120,35 @@ func (t *maskField) mask(v any) (any, error) {
 	return nil, dataError("Cannot mask value of type: class %s", data.JavaClass(v))
 }
 
+// replace converts the replacement to the type of v as Java's Values do: a fraction and
+// too many bits are dropped.
 func (t *maskField) replace(v any) (any, error) {
-	if _, ok := v.(string); ok {
+	var to *data.Schema
+	switch v.(type) {
+	case string:
 		return t.replacement, nil
-	}
-	if _, isBool := v.(bool); !isBool {
-		if _, ok := v.(data.Decimal); ok {
-			parsed, err := data.ParseDecimal(t.replacement)
-			if err != nil {
-				return nil, t.notNumber(err)
-			}
-			return parsed, nil
+	case data.Decimal:
+		d, err := data.ParseDecimal(t.replacement)
+		if err != nil {
+			return nil, &connect.DataError{Msg: "Unable to convert " + t.replacement + " (class java.lang.String) to number",
+				Err: javaError("java.lang.NumberFormatException", "%s", err)}
 		}
-		if _, _, ok := number(v); ok {
-			typ, _ := data.TypeOf(v)
-			if typ == data.Float32 || typ == data.Float64 {
-				f, err := castFloat(t.replacement, typ)
-				return f, t.notNumber(err)
-			}
-			n, err := castInt(t.replacement, typ)
-			return n, t.notNumber(err)
-		}
+		return d, nil
+	case int8:
+		to = data.OptionalInt8
+	case int16:
+		to = data.OptionalInt16
+	case int32:
+		to = data.OptionalInt32
+	case int64:
+		to = data.OptionalInt64
+	case float32:
+		to = data.OptionalFloat32
+	case float64:
+		to = data.OptionalFloat64
+	default:
+		return nil, dataError("Cannot mask value of type class %s with custom replacement.", data.JavaClass(v))
 	}
-	return nil, dataError("Cannot mask value of type class %s with custom replacement.", data.JavaClass(v))
-}
-
-func (t *maskField) notNumber(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &connect.DataError{Msg: "Unable to convert " + t.replacement + " (class java.lang.String) to number", Err: err}
+	n, err := data.ConvertTo(to, nil, t.replacement)
+	return n, asJava(err)
 }

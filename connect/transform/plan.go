@@ -100,6 +100,11 @@ func needStruct(v any, purpose string) (*data.Struct, error) {
 	return nil, dataError("Only Struct objects supported for [%s], found: %s", purpose, className(v))
 }
 
+// notString is the error for a schemaless map with a key that is no field name.
+func notString(key any) error {
+	return javaError("java.lang.ClassCastException", "class %s cannot be cast to class java.lang.String", className(key))
+}
+
 // basics copies name, version, doc and parameters (Java: SchemaUtil.copySchemaBasics).
 func basics(b *data.Builder, s *data.Schema) *data.Builder {
 	if s.Name() != "" {
@@ -135,6 +140,36 @@ func replaceNullKey() config.Key {
 		Doc: "Whether a null field that has a default is read as its default."}
 }
 
+// fields runs a transform of fields: onMap on a schemaless map, onStruct on a struct with
+// schema. What it returns takes the place of to. A null is an error here, as any other
+// value is.
+func fields(from, to *data.Datum, purpose string, onMap func(*data.Map) (*data.Map, error), onStruct func(*data.Struct) (*data.Struct, error)) (keep bool, err error) {
+	v, err := from.Value()
+	if err != nil {
+		return false, err
+	}
+	if from.Schema() == nil {
+		m, err := needMap(v, purpose)
+		if err == nil {
+			m, err = onMap(m)
+		}
+		if err != nil {
+			return false, err
+		}
+		to.SetValue(nil, m)
+		return true, nil
+	}
+	s, err := needStruct(v, purpose)
+	if err == nil {
+		s, err = onStruct(s)
+	}
+	if err != nil {
+		return false, err
+	}
+	to.SetValue(s.Schema(), s)
+	return true, nil
+}
+
 func (r reader) at(s *data.Struct, i int) any {
 	if r.withDefault {
 		return s.At(i)
@@ -156,13 +191,27 @@ func (r reader) copyField(out *data.Struct, to int, in *data.Struct, from int) e
 // projection is the plan of transforms that pick fields of a struct.
 type projection struct {
 	schema *data.Schema
-	from   []int // source field of each field
+	from   []int // source field of the first fields; those behind them stay null
+	check  bool  // a source field has another schema
+}
+
+// build makes the schema of the fields in b.
+func (p projection) build(b *data.Builder) (projection, error) {
+	var err error
+	p.schema, err = b.Build()
+	return p, asJava(err)
 }
 
 func (p *projection) apply(r reader, in *data.Struct) (*data.Struct, error) {
 	out := data.NewStruct(p.schema)
 	for to, from := range p.from {
-		if err := r.copyField(out, to, in, from); err != nil {
+		var err error
+		if p.check {
+			err = asJava(out.PutAt(to, r.at(in, from)))
+		} else {
+			err = r.copyField(out, to, in, from)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

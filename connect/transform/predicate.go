@@ -15,7 +15,7 @@ type hasHeaderKey struct {
 }
 
 func (*hasHeaderKey) ConfigDef() *config.Def {
-	return config.NewDef(required("name", config.TypeString, "Name of the header.", config.NonEmpty))
+	return config.NewDef(ranked(config.Medium, required("name", config.TypeString, "Name of the header.", config.NonEmpty)))
 }
 
 func (p *hasHeaderKey) Configure(props map[string]string) error {
@@ -51,14 +51,14 @@ type topicNameMatches struct {
 }
 
 func (*topicNameMatches) ConfigDef() *config.Def {
-	return config.NewDef(required("pattern", config.TypeString, "Java regular expression that the whole topic name matches.",
-		config.All(config.NonEmpty, checkRegex)))
+	return config.NewDef(ranked(config.Medium, required("pattern", config.TypeString, "Java regular expression that the whole topic name matches.",
+		config.All(config.NonEmpty, checkRegex))))
 }
 
 func checkRegex(_ string, v any) error {
 	if text, ok := v.(string); ok {
 		if _, err := javaregex.Compile(text); err != nil {
-			return errors.New("entry must be a Java-compatible regular expression: " + err.Error())
+			return errors.New("Invalid regex: " + err.Error())
 		}
 	}
 	return nil

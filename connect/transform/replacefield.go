@@ -1,6 +1,8 @@
 package transform
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,7 +17,8 @@ type replaceField struct {
 	reader
 	side             side
 	include, exclude []string
-	renames          map[string]string
+	renames          []rename
+	reverse          map[string]string // new to old names
 	plans            plans[*projection]
 }
 
@@ -52,74 +55,94 @@ func (t *replaceField) Configure(props map[string]string) error {
 		return err
 	}
 	t.withDefault, t.include, t.exclude = v.Bool(replaceNull), v.List("include"), v.List("exclude")
-	t.renames, err = parseRenames(v.List("renames"))
-	return err
+	renames, err := parseRenames(v.List("renames"))
+	if err != nil {
+		return err
+	}
+	t.reverse = map[string]string{}
+	for _, old := range config.HashOrder(slices.Sorted(maps.Keys(renames))) {
+		t.renames = append(t.renames, rename{old, renames[old]})
+		t.reverse[renames[old]] = old
+	}
+	return nil
 }
 
-// name returns the new name of a field, false when it is left out.
-func (t *replaceField) name(field string) (string, bool) {
+// rename is an entry of renames; to is boxed for maps.
+type rename struct {
+	from string
+	to   any
+}
+
+// name returns the new name of a field, and boxed: as it is if it stays. It is false when
+// the field is left out.
+func (t *replaceField) name(field string, boxed any) (any, bool) {
 	if slices.Contains(t.exclude, field) || len(t.include) > 0 && !slices.Contains(t.include, field) {
-		return "", false
+		return nil, false
 	}
-	if to, ok := t.renames[field]; ok {
-		return to, true
+	for i := range t.renames {
+		if t.renames[i].from == field {
+			return t.renames[i].to, true
+		}
 	}
-	return field, true
+	return boxed, true
 }
 
+// plan finds the source of each field by its new name. Java parity: where a field has the
+// name that another one is to get, its value is taken from that one.
 func (t *replaceField) plan(s *data.Schema) (*projection, error) {
 	p := &projection{}
 	b := basics(data.NewStructSchema(), s)
+	missing := ""
 	for i, f := range s.Fields() {
-		if name, ok := t.name(f.Name); ok {
-			b.Field(name, f.Schema)
-			p.from = append(p.from, i)
+		renamed, ok := t.name(f.Name, f.Name)
+		if !ok {
+			continue
 		}
+		name := renamed.(string)
+		b.Field(name, f.Schema)
+		if old, ok := t.reverse[name]; ok && old != f.Name {
+			from := s.Field(old)
+			if from == nil {
+				missing = cmp.Or(missing, old)
+				continue
+			}
+			i, p.check = from.Index, p.check || from.Schema != f.Schema
+		}
+		p.from = append(p.from, i)
 	}
 	var err error
-	p.schema, err = b.Build()
-	return p, asJava(err)
+	if *p, err = p.build(b); err == nil && missing != "" {
+		err = dataError("%s is not a valid field name", missing)
+	}
+	return p, err
 }
 
 func (t *replaceField) Apply(rec *connect.Record) (bool, error) {
-	const purpose = "field replacement"
 	d := t.side.of(rec)
 	if d.Null() {
 		return true, nil
 	}
-	v, err := d.Value()
-	if err != nil {
-		return false, err
-	}
-	if d.Schema() == nil {
-		m, err := needMap(v, purpose)
-		if err != nil {
-			return false, err
+	return fields(d, d, "field replacement", func(m *data.Map) (*data.Map, error) {
+		out := data.NewHashMap(m.Len())
+		entries := m.InOrderFor(m.Len())
+		if len(t.renames) > 0 {
+			entries = m.JavaOrder() // the last one to get a name wins
 		}
-		out := data.NewMap(m.Len())
-		for _, e := range m.Entries() {
+		for _, e := range entries {
 			field, ok := e.Key.(string)
 			if !ok {
-				out.Put(e.Key, e.Value)
-			} else if name, ok := t.name(field); ok {
+				return nil, notString(e.Key)
+			}
+			if name, ok := t.name(field, e.Key); ok {
 				out.Put(name, e.Value)
 			}
 		}
-		d.SetValue(nil, out)
-		return true, nil
-	}
-	in, err := needStruct(v, purpose)
-	if err != nil {
-		return false, err
-	}
-	p, err := t.plans.get(in.Schema(), t.plan)
-	if err != nil {
-		return false, err
-	}
-	out, err := p.apply(t.reader, in)
-	if err != nil {
-		return false, err
-	}
-	d.SetValue(p.schema, out)
-	return true, nil
+		return out, nil
+	}, func(in *data.Struct) (*data.Struct, error) {
+		p, err := t.plans.get(in.Schema(), t.plan)
+		if err != nil {
+			return nil, err
+		}
+		return p.apply(t.reader, in)
+	})
 }

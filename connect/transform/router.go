@@ -1,8 +1,8 @@
 package transform
 
 import (
+	"fmt"
 	"strings"
-	"time"
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config"
@@ -17,8 +17,8 @@ type timestampRouter struct {
 }
 
 func (*timestampRouter) ConfigDef() *config.Def {
-	return config.NewDef(optional("topic.format", config.TypeString, "${topic}-${timestamp}", "New topic; ${topic} and ${timestamp} are replaced.", nil),
-		optional("timestamp.format", config.TypeString, "yyyyMMdd", "Pattern of Java's SimpleDateFormat, in UTC.", nil))
+	return config.NewDef(ranked(config.High, optional("topic.format", config.TypeString, "${topic}-${timestamp}", "New topic; ${topic} and ${timestamp} are replaced.", nil)),
+		ranked(config.High, optional("timestamp.format", config.TypeString, "yyyyMMdd", "Pattern of Java's SimpleDateFormat, in UTC.", nil)))
 }
 
 func (t *timestampRouter) Configure(props map[string]string) error {
@@ -35,12 +35,24 @@ func (t *timestampRouter) Configure(props map[string]string) error {
 
 func (t *timestampRouter) Apply(rec *connect.Record) (bool, error) {
 	if rec.Timestamp == connect.NoTimestamp {
-		return false, dataError("Timestamp missing on record: topic %s, partition %d, offset %d", rec.Topic, rec.Partition, rec.Offset)
+		return false, dataError("Timestamp missing on record: %s", place(rec))
 	}
-	stamp := t.format.format(time.UnixMilli(rec.Timestamp).UTC())
+	stamp := t.format.format(rec.Timestamp)
 	topic := strings.ReplaceAll(t.topicFormat, "${topic}", rec.Topic)
 	rec.Topic = strings.ReplaceAll(topic, "${timestamp}", stamp)
 	return true, nil
+}
+
+// place tells people which record it is: a source record has only its topic.
+func place(rec *connect.Record) string {
+	text := "topic " + rec.Topic
+	if rec.Partition != connect.AnyPartition {
+		text += fmt.Sprintf(", partition %d", rec.Partition)
+	}
+	if rec.Offset != connect.NoOffset {
+		text += fmt.Sprintf(", offset %d", rec.Offset)
+	}
+	return text
 }
 
 // regexRouter renames topics that match an expression as a whole.

@@ -19,8 +19,8 @@ type setSchemaMetadata struct {
 }
 
 func (*setSchemaMetadata) ConfigDef() *config.Def {
-	return config.NewDef(optional("schema.name", config.TypeString, nil, "Name of the schema.", nil),
-		optional("schema.version", config.TypeInt, nil, "Version of the schema.", nil), replaceNullKey())
+	return config.NewDef(ranked(config.High, optional("schema.name", config.TypeString, nil, "Name of the schema.", nil)),
+		ranked(config.High, optional("schema.version", config.TypeInt, nil, "Version of the schema.", nil)), replaceNullKey())
 }
 
 func (t *setSchemaMetadata) Configure(props map[string]string) error {

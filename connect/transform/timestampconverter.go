@@ -14,6 +14,7 @@ type timestampConverter struct {
 	reader
 	side   side
 	field  string // "" = the whole key or value
+	key    any    // field, for maps
 	target string
 	format *dateFormat
 	unit   time.Duration
@@ -24,16 +25,17 @@ type timestampPlan struct {
 	schema *data.Schema
 	field  int // -1 = none
 	kind   string
+	err    error // of a field that is no timestamp; found with the first value
 }
 
 var units = map[string]time.Duration{"milliseconds": time.Millisecond, "seconds": time.Second, "microseconds": time.Microsecond, "nanoseconds": time.Nanosecond}
 
 func (*timestampConverter) ConfigDef() *config.Def {
-	return config.NewDef(optional("field", config.TypeString, "", "Name of the field; empty = the whole key or value.", nil),
+	return config.NewDef(ranked(config.High, optional("field", config.TypeString, "", "Name of the field; empty = the whole key or value.", nil)),
 		required("target.type", config.TypeString, "Form of the result.", config.OneOf("string", "unix", "Date", "Time", "Timestamp")),
 		optional("format", config.TypeString, "", "Pattern of Java's SimpleDateFormat, of texts read or written.", nil),
-		optional("unix.precision", config.TypeString, "milliseconds", "Unit of Unix times.",
-			config.OneOf("nanoseconds", "microseconds", "milliseconds", "seconds")), replaceNullKey())
+		ranked(config.Low, optional("unix.precision", config.TypeString, "milliseconds", "Unit of Unix times.",
+			config.OneOf("nanoseconds", "microseconds", "milliseconds", "seconds"))), replaceNullKey())
 }
 
 func (t *timestampConverter) Configure(props map[string]string) error {
@@ -42,6 +44,7 @@ func (t *timestampConverter) Configure(props map[string]string) error {
 		return err
 	}
 	t.withDefault, t.field, t.target, t.unit = v.Bool(replaceNull), v.String("field"), v.String("target.type"), units[v.String("unix.precision")]
+	t.key = t.field
 	pattern := v.String("format")
 	if pattern == "" {
 		if t.target == "string" {
@@ -51,7 +54,7 @@ func (t *timestampConverter) Configure(props map[string]string) error {
 	}
 	t.format, err = parseDateFormat(pattern)
 	if err == nil && t.target != "string" {
-		err = t.format.parseable()
+		err = t.format.unreadable
 	}
 	if err != nil {
 		return &config.Error{Key: "format", Msg: "TimestampConverter requires a SimpleDateFormat-compatible pattern for string timestamps: " + pattern +
@@ -105,14 +108,16 @@ func (t *timestampConverter) plan(s *data.Schema) (*timestampPlan, error) {
 		p.kind, err = kindOf(s)
 		return p, err
 	}
+	fields, err := structFields(s)
+	if err != nil {
+		return nil, err
+	}
 	b := basics(data.NewStructSchema(), s)
-	for i, f := range s.Fields() {
+	for i, f := range fields {
 		fs := f.Schema
 		if f.Name == t.field {
 			p.field = i
-			if p.kind, err = kindOf(fs); err != nil {
-				return nil, err
-			}
+			p.kind, p.err = kindOf(fs)
 			fs = t.schema(fs.Optional())
 		}
 		b.Field(f.Name, fs)
@@ -125,39 +130,32 @@ func (t *timestampConverter) plan(s *data.Schema) (*timestampPlan, error) {
 }
 
 func (t *timestampConverter) Apply(rec *connect.Record) (bool, error) {
-	const purpose = "converting timestamp formats"
 	d := t.side.of(rec)
+	if t.field != "" {
+		if d.Null() {
+			if d.Schema() == nil {
+				return true, nil
+			}
+			p, err := t.plans.get(d.Schema(), t.plan)
+			if err == nil {
+				d.SetValue(p.schema, nil)
+			}
+			return err == nil, err
+		}
+		return fields(d, d, "converting timestamp formats", t.convertMap, t.convertStruct)
+	}
 	v, err := d.Value()
 	if err != nil {
 		return false, err
 	}
 	s := d.Schema()
-	if t.field != "" && v == nil {
-		return true, nil
-	}
 	if s == nil {
-		if t.field == "" {
-			v, err = t.schemaless(v)
-		} else {
-			var m *data.Map
-			if m, err = needMap(v, purpose); err == nil {
-				v, err = t.convertMap(m)
-			}
-		}
+		v, err = t.schemaless(v)
 	} else {
-		if t.field != "" {
-			if _, err := needStruct(v, purpose); err != nil {
-				return false, err
-			}
-		}
 		var p *timestampPlan
 		if p, err = t.plans.get(s, t.plan); err == nil {
 			s = p.schema
-			if t.field == "" {
-				v, err = t.convert(v, p.kind)
-			} else {
-				v, err = t.convertStruct(p, v.(*data.Struct))
-			}
+			v, err = t.convert(v, p.kind)
 		}
 	}
 	if err != nil {
@@ -167,18 +165,22 @@ func (t *timestampConverter) Apply(rec *connect.Record) (bool, error) {
 	return true, nil
 }
 
-func (t *timestampConverter) convertMap(m *data.Map) (any, error) {
-	old, _ := m.Get(t.field)
+func (t *timestampConverter) convertMap(m *data.Map) (*data.Map, error) {
+	old, _ := m.Get(t.key)
 	v, err := t.schemaless(old)
 	if err != nil {
 		return nil, err
 	}
-	out := m.Clone()
-	out.Put(t.field, v)
+	out := m.HashCopy(1)
+	out.Put(t.key, v)
 	return out, nil
 }
 
-func (t *timestampConverter) convertStruct(p *timestampPlan, in *data.Struct) (any, error) {
+func (t *timestampConverter) convertStruct(in *data.Struct) (*data.Struct, error) {
+	p, err := t.plans.get(in.Schema(), t.plan)
+	if err != nil {
+		return nil, err
+	}
 	out := data.NewStruct(p.schema)
 	for i := range p.schema.Fields() {
 		if i != p.field {
@@ -186,6 +188,9 @@ func (t *timestampConverter) convertStruct(p *timestampPlan, in *data.Struct) (a
 				return nil, err
 			}
 			continue
+		}
+		if p.err != nil {
+			return nil, p.err
 		}
 		v, err := t.convert(t.at(in, i), p.kind)
 		if err == nil {
@@ -223,7 +228,7 @@ func (t *timestampConverter) convert(v any, kind string) (any, error) {
 	}
 	switch t.target {
 	case "string":
-		return t.format.format(at), nil
+		return t.format.format(at.UnixMilli()), nil
 	case "unix":
 		ms := at.UnixMilli()
 		if t.unit >= time.Millisecond {
@@ -231,14 +236,9 @@ func (t *timestampConverter) convert(v any, kind string) (any, error) {
 		}
 		return saturatingMul(ms, int64(time.Millisecond/t.unit)), nil
 	case "Date":
-		y, m, day := at.Date()
-		return time.Date(y, m, day, 0, 0, 0, 0, time.UTC), nil
+		return time.UnixMilli(momentOf(at.UnixMilli()).days * dayMillis).UTC(), nil
 	case "Time":
-		ms := at.UnixMilli() % 86400000
-		if ms < 0 {
-			ms += 86400000
-		}
-		return time.UnixMilli(ms).UTC(), nil
+		return time.UnixMilli(momentOf(at.UnixMilli()).ms).UTC(), nil
 	default:
 		return at, nil
 	}
@@ -254,11 +254,11 @@ func (t *timestampConverter) read(v any, kind string) (time.Time, error) {
 		if t.format == nil {
 			return time.Time{}, javaError("java.lang.NullPointerException", `Cannot invoke "java.text.SimpleDateFormat.parse(String)" because "config.format" is null`)
 		}
-		at, err := t.format.parse(text)
+		ms, err := t.format.parse(text)
 		if err != nil {
-			return at, &connect.DataError{Msg: "Could not parse timestamp: value (" + text + ") does not match pattern (" + t.format.pattern + ")", Err: err}
+			return time.Time{}, &connect.DataError{Msg: "Could not parse timestamp: value (" + text + ") does not match pattern (" + t.format.pattern + ")", Err: err}
 		}
-		return at, nil
+		return time.UnixMilli(ms).UTC(), nil
 	case "unix":
 		n, ok := v.(int64)
 		if !ok {

@@ -11,17 +11,21 @@ type valueToKey struct {
 	closer
 	reader
 	fields []string
+	keys   []any // fields, for maps
 	plans  plans[*projection]
 }
 
 func (*valueToKey) ConfigDef() *config.Def {
-	return config.NewDef(required("fields", config.TypeList, "Names of the fields of the value that make the key.", emptyList), replaceNullKey())
+	return config.NewDef(names("fields", "Names of the fields of the value that make the key."), replaceNullKey())
 }
 
 func (t *valueToKey) Configure(props map[string]string) error {
 	v, err := t.ConfigDef().Parse(props)
 	if err == nil {
 		t.fields, t.withDefault = v.List("fields"), v.Bool(replaceNull)
+		for _, name := range t.fields {
+			t.keys = append(t.keys, name)
+		}
 	}
 	return err
 }
@@ -43,36 +47,18 @@ func (t *valueToKey) plan(s *data.Schema) (*projection, error) {
 }
 
 func (t *valueToKey) Apply(rec *connect.Record) (bool, error) {
-	const purpose = "copying fields from value to key"
-	v, err := rec.Value.Value()
-	if err != nil {
-		return false, err
-	}
-	if rec.Value.Schema() == nil {
-		m, err := needMap(v, purpose)
-		if err != nil {
-			return false, err
-		}
-		key := data.NewMap(len(t.fields))
-		for _, name := range t.fields {
+	return fields(&rec.Value, &rec.Key, "copying fields from value to key", func(m *data.Map) (*data.Map, error) {
+		key := data.NewHashMap(len(t.fields))
+		for _, name := range t.keys {
 			field, _ := m.Get(name)
 			key.Put(name, field)
 		}
-		rec.Key.SetValue(nil, key)
-		return true, nil
-	}
-	in, err := needStruct(v, purpose)
-	if err != nil {
-		return false, err
-	}
-	p, err := t.plans.get(in.Schema(), t.plan)
-	if err != nil {
-		return false, err
-	}
-	key, err := p.apply(t.reader, in)
-	if err != nil {
-		return false, err
-	}
-	rec.Key.SetValue(p.schema, key)
-	return true, nil
+		return key, nil
+	}, func(in *data.Struct) (*data.Struct, error) {
+		p, err := t.plans.get(in.Schema(), t.plan)
+		if err != nil {
+			return nil, err
+		}
+		return p.apply(t.reader, in)
+	})
 }

@@ -25,10 +25,11 @@ func (r *run) connectorDef() *config.Def {
 	return config.NewDef(keys...).WithClasses(r.Plugins.Resolve)
 }
 
-// frameworkDef is the definition of every sink's keys as this request sees it: with the
-// worker's converters and the known versions as defaults and proposals (KIP-891).
+// frameworkDef is the definition of every sink's or source's keys as this request sees it:
+// with the worker's converters and the known versions as defaults and proposals (KIP-891),
+// and with the keys of the transforms and predicates that the connector lists.
 func (r *run) frameworkDef() *config.Def {
-	keys := slices.Clone(settings.SinkDef().Keys())
+	keys := slices.Clone(kindDef(r.plugin.Kind).Keys())
 	for i := range keys {
 		k := &keys[i]
 		switch k.Name {
@@ -51,7 +52,18 @@ func (r *run) frameworkDef() *config.Def {
 			r.converterVersion(k, "header.converter", r.Worker.HeaderConverter)
 		}
 	}
-	return config.NewDef(keys...).WithClasses(r.Plugins.Resolve)
+	def := config.NewDef(keys...)
+	r.addChained(def, r.transforms())
+	r.addChained(def, r.predicates())
+	return def.WithClasses(r.Plugins.Resolve)
+}
+
+// kindDef defines the keys that every connector of a kind has.
+func kindDef(k plugin.Kind) *config.Def {
+	if k == plugin.KindSource {
+		return settings.SourceDef()
+	}
+	return settings.SinkDef()
 }
 
 func (r *run) classKey(k *config.Key, kind plugin.Kind, worker settings.Plugin) {

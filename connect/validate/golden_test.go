@@ -3,9 +3,13 @@ package validate
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"io"
+	"maps"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,21 +31,50 @@ func (fileSink) ConfigDef() *config.Def {
 	return config.NewDef(config.Key{Name: "file", Type: config.TypeString, Importance: config.High, Order: -1})
 }
 
+// fileSource has the keys of Kafka's FileStreamSourceConnector.
+type fileSource struct{ connect.SourceConnector }
+
+func (fileSource) Version() string { return "4.3.1" }
+func (fileSource) ConfigDef() *config.Def {
+	return config.NewDef(
+		config.Key{Name: "file", Type: config.TypeString, Importance: config.High, Order: -1},
+		config.Key{Name: "topic", Type: config.TypeString, Default: config.NoDefault, Validator: config.NonEmpty, Importance: config.High, Order: -1},
+		config.Key{Name: "batch.size", Type: config.TypeInt, Default: 2000, Importance: config.Low, Order: -1},
+	)
+}
+func (fileSource) SupportsExactlyOnce(props map[string]string) bool { return props["file"] != "" }
+
+// mockSource has no keys and says nothing about exactly-once.
+type mockSource struct{ connect.SourceConnector }
+
+func (mockSource) Version() string        { return "4.3.1" }
+func (mockSource) ConfigDef() *config.Def { return config.NewDef() }
+
 func newValidator(t *testing.T, policy string, more ...plugin.Plugin[connect.Connector]) *Validator {
 	t.Helper()
+	return validator(t, map[string]string{"connector.client.config.override.policy": policy}, settings.Distributed, more...)
+}
+
+func validator(t *testing.T, props map[string]string, mode settings.Mode, more ...plugin.Plugin[connect.Connector]) *Validator {
+	t.Helper()
 	set := plugin.Builtin("4.3.1")
-	set.Connectors = append(more, plugin.Plugin[connect.Connector]{Class: fileSinkClass,
-		New: func() connect.Connector { return fileSink{} }})
+	set.Connectors = append(more,
+		plugin.Plugin[connect.Connector]{Class: fileSinkClass, New: func() connect.Connector { return fileSink{} }},
+		plugin.Plugin[connect.Connector]{Class: "org.apache.kafka.connect.file.FileStreamSourceConnector", New: func() connect.Connector { return fileSource{} }},
+		plugin.Plugin[connect.Connector]{Class: "org.apache.kafka.connect.tools.MockSourceConnector", New: func() connect.Connector { return mockSource{} }},
+	)
 	plugins, err := plugin.New(set)
 	if err != nil {
 		t.Fatal(err)
 	}
-	worker, err := settings.ParseWorker(map[string]string{
+	all := map[string]string{
 		"bootstrap.servers": "k:1", "group.id": "connect-cluster", "config.storage.topic": "c", "offset.storage.topic": "o", "status.storage.topic": "s",
-		"key.converter":   "org.apache.kafka.connect.storage.StringConverter",
-		"value.converter": "org.apache.kafka.connect.json.JsonConverter",
-		"connector.client.config.override.policy": policy,
-	}, settings.Distributed)
+		"key.converter":                "org.apache.kafka.connect.storage.StringConverter",
+		"value.converter":              "org.apache.kafka.connect.json.JsonConverter",
+		"offset.storage.file.filename": "f",
+	}
+	maps.Copy(all, props)
+	worker, err := settings.ParseWorker(all, mode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +88,13 @@ func lines(t *testing.T, file string, each func(line []byte)) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	sc := bufio.NewScanner(f)
+	var r io.Reader = f
+	if strings.HasSuffix(file, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, 1<<20)
 	n := 0
 	for ; sc.Scan(); n++ {
@@ -68,60 +107,77 @@ func lines(t *testing.T, file string, each func(line []byte)) {
 
 // ourChoice are cases in which this worker differs on purpose.
 var ourChoice = map[string]string{
-	"a class of another kind as converter": "there are no Java classes here",
-	"an override of another type":          "the JVM ends the request with 500; here it is an error of the key",
+	"a class of another kind as converter":  "there are no Java classes here",
+	"an override of another type":           "the JVM ends the request with 500; here it is an error of the key",
+	"an abstract transform":                 "there are no Java classes here",
+	"an empty version of a transform":       "an empty range has no limits",
+	"a transform without its required keys": "the JVM adds the text of a NullPointerException",
+}
+
+// answer is a line of testdata/java/validate*.
+type answer struct {
+	Name, Policy, ExactlyOnce string
+	Config                    map[string]string
+	Status                    int
+	Body                      json.RawMessage
+	PutStatus                 int
+	PutMessage                string
 }
 
 // The whole answer is the JVM's: keys, definitions, values, recommendations, errors,
 // counts, groups and their order.
 func TestValidateAsTheJVM(t *testing.T) {
-	lines(t, "validate.jsonl", func(line []byte) {
-		// The JVM has its converters twice, as converter and as header converter.
-		line = bytes.ReplaceAll(line, []byte("[4.3.1, 4.3.1]"), []byte("[4.3.1]"))
-		var c struct {
-			Name, Policy string
-			Config       map[string]string
-			Status       int
-			Body         json.RawMessage
-			PutStatus    int
-			PutMessage   string
-		}
-		if err := json.Unmarshal(line, &c); err != nil {
-			t.Fatal(err)
-		}
-		t.Run(c.Policy+": "+c.Name, func(t *testing.T) {
-			if why, ok := ourChoice[c.Name]; ok {
-				t.Skip(why)
-			}
-			v := newValidator(t, c.Policy)
-			got, err := v.Validate(t.Context(), c.Config)
-			if c.Status != 200 {
-				var e *api.Error
-				if !errors.As(err, &e) || e.Status != 400 {
-					t.Fatalf("want status 400, got %v", err)
-				}
-				if c.PutStatus == 400 && c.Name != "an unknown class" && e.Message != c.PutMessage {
-					t.Errorf("message %q, want %q", e.Message, c.PutMessage)
-				}
-				return
-			}
-			if err != nil {
+	for _, file := range []string{"validate.jsonl", "validate-sources.jsonl.gz"} {
+		lines(t, file, func(line []byte) {
+			// The JVM has its converters twice, as converter and as header converter.
+			line = bytes.ReplaceAll(line, []byte("[4.3.1, 4.3.1]"), []byte("[4.3.1]"))
+			var a answer
+			if err := json.Unmarshal(line, &a); err != nil {
 				t.Fatal(err)
 			}
-			var want api.ConfigInfos
-			if err := json.Unmarshal(c.Body, &want); err != nil {
-				t.Fatal(err)
+			if a.ExactlyOnce == "" {
+				a.ExactlyOnce = "disabled"
 			}
-			if diff := cmp.Diff(want, undocumented(got)); diff != "" {
-				t.Errorf("answer (-JVM +ours):\n%s", diff)
-			}
-			if c.PutStatus == 400 && c.PutMessage != "" && c.Config["name"] != "" {
-				if err := got.Err(); err == nil || err.Error() != c.PutMessage {
-					t.Errorf("refused with\n%v\nwant\n%s", err, c.PutMessage)
+			t.Run(a.Policy+", exactly-once "+a.ExactlyOnce+": "+a.Name, func(t *testing.T) {
+				if why, ok := ourChoice[a.Name]; ok {
+					t.Skip(why)
 				}
-			}
+				a.compare(t)
+			})
 		})
-	})
+	}
+}
+
+func (a *answer) compare(t *testing.T) {
+	t.Helper()
+	v := validator(t, map[string]string{"connector.client.config.override.policy": a.Policy, "exactly.once.source.support": a.ExactlyOnce},
+		settings.Distributed)
+	got, err := v.Validate(t.Context(), a.Config)
+	if a.Status != 200 {
+		var e *api.Error
+		if !errors.As(err, &e) || e.Status != 400 {
+			t.Fatalf("want status 400, got %v", err)
+		}
+		if a.PutStatus == 400 && a.Name != "an unknown class" && e.Message != a.PutMessage {
+			t.Errorf("message %q, want %q", e.Message, a.PutMessage)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want api.ConfigInfos
+	if err := json.Unmarshal(a.Body, &want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, undocumented(got)); diff != "" {
+		t.Errorf("answer (-JVM +ours):\n%s", diff)
+	}
+	if a.PutStatus == 400 && a.PutMessage != "" && a.Config["name"] != "" {
+		if err := got.Err(); err == nil || err.Error() != a.PutMessage {
+			t.Errorf("refused with\n%v\nwant\n%s", err, a.PutMessage)
+		}
+	}
 }
 
 func undocumented(infos api.ConfigInfos) api.ConfigInfos {

@@ -26,24 +26,22 @@ func (r *run) all(class string) (infos api.ConfigInfos, err error) {
 	defer recoverPlugin(r.plugin.Class, &err)
 	framework := r.frameworkDef()
 	found := newValues(framework.Validate(r.props))
-	for _, p := range settings.SinkProblems(r.props) {
-		found.fail(p.Key, p.Msg)
-	}
-	r.checkGroup(found)
+	connector := r.plugin.New()
+	r.checkSink(found)
+	r.checkExactlyOnce(connector, found)
 	var converters []part
 	for _, key := range settings.ConverterKeys() {
 		converters = append(converters, r.converter(key, found))
 	}
-	overrides := r.overrides(settings.ConsumerOverride, settings.ConsumerDef())
+	parts := append(r.clientOverrides(), converters...)
 
-	connector := r.plugin.New()
 	own := connector.ConfigDef()
 	if own == nil {
 		return infos, fmt.Errorf("%s.ConfigDef() returned nil. This is a defect of the connector", r.plugin.Class)
 	}
 	main := mainPart(framework, own, found, connectorValues(connector, own, r.props))
 	infos = api.ConfigInfos{Name: class, Groups: []string{}, Configs: []api.ConfigInfo{}}
-	for _, p := range append([]part{main, overrides}, converters...) {
+	for _, p := range append([]part{main}, parts...) {
 		infos.ErrorCount += p.errors
 		infos.Configs = append(infos.Configs, p.configs...)
 		for _, g := range p.groups {
@@ -66,6 +64,17 @@ func (r *run) wrongVersion(class string, err error) api.ConfigInfos {
 	return api.ConfigInfos{Name: class, ErrorCount: main.errors, Groups: main.groups, Configs: main.configs}
 }
 
+// checkSink checks what takes more than one key of a sink.
+func (r *run) checkSink(found *values) {
+	if r.plugin.Kind != plugin.KindSink {
+		return
+	}
+	for _, p := range settings.SinkProblems(r.props) {
+		found.fail(p.Key, p.Msg)
+	}
+	r.checkGroup(found)
+}
+
 // checkGroup refuses a sink whose consumers would be members of the workers' own group.
 func (r *run) checkGroup(found *values) {
 	group := r.Worker.GroupID
@@ -81,6 +90,25 @@ func (r *run) checkGroup(found *values) {
 	} else if name := r.props["name"]; settings.SinkGroup(name) == group {
 		found.fail("name", fmt.Sprintf("Consumer group for sink connector named %s conflicts with Connect worker group %s", name, group))
 	}
+}
+
+// clientOverrides checks the settings of those clients that the connector uses.
+func (r *run) clientOverrides() []part {
+	source := r.plugin.Kind == plugin.KindSource
+	dlq := !source && settings.UsesDeadLetterQueue(r.props)
+	ownOffsets := source && r.Worker.Mode == settings.Distributed &&
+		(r.Worker.ExactlyOnceEnabled() || strings.TrimSpace(r.props["offsets.storage.topic"]) != "")
+	var parts []part
+	if source || dlq {
+		parts = append(parts, r.overrides(settings.ProducerOverride, settings.ProducerDef()))
+	}
+	if !source || ownOffsets {
+		parts = append(parts, r.overrides(settings.ConsumerOverride, settings.ConsumerDef()))
+	}
+	if dlq || ownOffsets || source && settings.UsesTopicCreation(r.props) {
+		parts = append(parts, r.overrides(settings.AdminOverride, settings.AdminDef()))
+	}
+	return parts
 }
 
 // overrides checks client settings against the worker's policy and their types. Which

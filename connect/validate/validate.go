@@ -100,7 +100,7 @@ func (v *Validator) PluginConfig(class string) (defs []api.ConfigDefinition, err
 	var def *config.Def
 	if p, err := v.Plugins.Connector(full); err == nil {
 		def = p.New().ConfigDef().Clone()
-		for _, k := range settings.SinkDef().Keys() {
+		for _, k := range kindDef(p.Kind).Keys() {
 			if k.Name == "connector.plugin.version" {
 				k.Default = versionDefault(p.Version)
 			}
@@ -111,6 +111,10 @@ func (v *Validator) PluginConfig(class string) (defs []api.ConfigDefinition, err
 	} else if p, err := v.Plugins.Converter(full); err == nil {
 		def = p.New().ConfigDef()
 	} else if p, err := v.Plugins.HeaderConverter(full); err == nil {
+		def = p.New().ConfigDef()
+	} else if p, err := v.Plugins.Transformation(full); err == nil {
+		def = p.New().ConfigDef()
+	} else if p, err := v.Plugins.Predicate(full); err == nil {
 		def = p.New().ConfigDef()
 	} else {
 		return nil, err

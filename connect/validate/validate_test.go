@@ -29,30 +29,6 @@ func valid(pairs ...string) map[string]string {
 	return c
 }
 
-// What this worker cannot do is refused by name, never ignored.
-func TestUnsupportedKeysAreRefused(t *testing.T) {
-	v := newValidator(t, "All")
-	for key, value := range map[string]string{
-		"transforms": "mask", "predicates": "p", "errors.deadletterqueue.topic.name": "dlq",
-	} {
-		infos, err := v.Validate(t.Context(), valid(key, value))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := errorsOf(infos, key)
-		if infos.ErrorCount != 1 || len(got) != 1 || !strings.Contains(got[0], "for configuration "+key) {
-			t.Errorf("%s: %d errors, %q", key, infos.ErrorCount, got)
-		}
-		if err := infos.Err(); err == nil || !strings.Contains(err.Error(), key) {
-			t.Errorf("%s: refused with %v", key, err)
-		}
-	}
-	infos, err := v.Validate(t.Context(), valid("transforms", " ", "errors.deadletterqueue.topic.name", ""))
-	if err != nil || infos.Err() != nil {
-		t.Errorf("empty keys were refused: %v, %v", err, infos.Err())
-	}
-}
-
 func TestPlaceholdersAreResolved(t *testing.T) {
 	v := newValidator(t, "All")
 	v.Resolve = func(props map[string]string) (map[string]string, error) {

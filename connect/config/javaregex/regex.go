@@ -25,6 +25,8 @@ type Regex struct {
 	pattern string
 	linear  *regexp.Regexp
 	back    *regexp2.Regexp // when linear is nil
+	groups  int             // capturing ones
+	names   map[string]int
 }
 
 // Compile compiles a Java expression. The error's text is that of a
@@ -40,7 +42,7 @@ func Compile(pattern string) (*Regex, error) {
 		linear, err = regexp.Compile(`\A(?:` + translated + `)\z`)
 	}
 	if err == nil && t.backOnly == "" {
-		return &Regex{pattern: pattern, linear: linear}, nil
+		return &Regex{pattern: pattern, linear: linear, groups: t.captures, names: t.names}, nil
 	}
 	var se *syntax.Error
 	if err != nil && !errors.As(err, &se) {
@@ -50,7 +52,7 @@ func Compile(pattern string) (*Regex, error) {
 		// Java's matches() is a full match: \z, because $ would allow a last line feed.
 		if back, backErr := regexp2.Compile(`\A(?:`+translated+`)\z`, regexp2.None); backErr == nil {
 			back.MatchTimeout = matchTimeout
-			return &Regex{pattern: pattern, back: back}, nil
+			return &Regex{pattern: pattern, back: back, groups: t.captures, names: t.names}, nil
 		}
 	}
 	if t.backOnly != "" {
@@ -107,7 +109,7 @@ func javaError(pattern string, e *syntax.Error) error {
 		}
 	default:
 	}
-	return errors.New(e.Code.String() + ": " + e.Expr)
+	return errors.New("Unsupported expression: " + e.Code.String() + ": " + e.Expr) //nolint:staticcheck // worded like Java's errors
 }
 
 // syntaxError has the form of a PatternSyntaxException: a mark stands below the place.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,43 +34,57 @@ func (r *Regex) Replacer(text string) (*Replacer, error) {
 	p := &Replacer{full: r}
 	inner := func(s string) string { return strings.TrimSuffix(strings.TrimPrefix(s, `\A(?:`), `)\z`) }
 	var err error
-	var groups int
-	var byName func(string) int
+	emptyGroups := false
 	if r.linear != nil {
-		p.linear, err = regexp.Compile(inner(r.linear.String()))
-		if err == nil {
-			groups, byName = p.linear.NumSubexp(), p.linear.SubexpIndex
+		text := inner(r.linear.String())
+		if p.linear, err = regexp.Compile(text); err == nil {
+			tree, errTree := syntax.Parse(text, syntax.Perl)
+			emptyGroups = errTree != nil || repeatsEmptyGroup(tree)
 		}
-	} else {
-		p.back, err = regexp2.Compile(inner(r.back.String()), regexp2.None)
-		if err == nil {
-			p.back.MatchTimeout = matchTimeout
-			groups, byName = len(p.back.GetGroupNumbers())-1, p.back.GroupNumberFromName
-			err = sameNumbers(p.back.GetGroupNames())
-		}
+	} else if p.back, err = regexp2.Compile(inner(r.back.String()), regexp2.None); err == nil {
+		p.back.MatchTimeout = matchTimeout
 	}
 	if err == nil {
-		p.parts, err = parseReplacement(text, groups, byName)
+		p.parts, err = parseReplacement(text, r.groups, r.names)
+	}
+	if err == nil && emptyGroups && slices.ContainsFunc(p.parts, func(r replacement) bool { return r.group > 0 }) {
+		err = errors.New("Unsupported reference to a group in a repetition of what may be empty") //nolint:staticcheck // worded like the others
 	}
 	return p, err
 }
 
-// sameNumbers refuses expressions with named and unnamed groups: the backtracking engine
-// numbers the named ones last, Java all by their place.
-func sameNumbers(names []string) error {
-	named := 0
-	for _, n := range names {
-		if n[0] < '0' || n[0] > '9' {
-			named++
+// repeatsEmptyGroup finds groups that are repeated and may match nothing: Java takes a last,
+// empty turn where the linear engine takes none, which shows in what the group holds.
+func repeatsEmptyGroup(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpStar, syntax.OpPlus, syntax.OpRepeat:
+		if sub := re.Sub[0]; sub.MaxCap() > 0 && mayBeEmpty(sub) {
+			return true
 		}
+	default:
 	}
-	if named > 0 && named < len(names)-1 {
-		return errors.New("Unsupported use of named together with unnamed groups in an expression that needs backtracking")
-	}
-	return nil
+	return slices.ContainsFunc(re.Sub, repeatsEmptyGroup)
 }
 
-func parseReplacement(text string, groups int, byName func(string) int) ([]replacement, error) {
+func mayBeEmpty(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpStar, syntax.OpQuest, syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
+		syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return true
+	case syntax.OpRepeat:
+		return re.Min == 0 || mayBeEmpty(re.Sub[0])
+	case syntax.OpCapture, syntax.OpPlus:
+		return mayBeEmpty(re.Sub[0])
+	case syntax.OpAlternate:
+		return slices.ContainsFunc(re.Sub, mayBeEmpty)
+	case syntax.OpConcat:
+		return !slices.ContainsFunc(re.Sub, func(sub *syntax.Regexp) bool { return !mayBeEmpty(sub) })
+	default:
+		return false
+	}
+}
+
+func parseReplacement(text string, groups int, names map[string]int) ([]replacement, error) {
 	var parts []replacement
 	for i := 0; i < len(text); {
 		switch c := text[i]; {
@@ -83,12 +99,12 @@ func parseReplacement(text string, groups int, byName func(string) int) ([]repla
 		case i+1 == len(text):
 			return nil, errors.New("Illegal group reference: group index is missing")
 		case text[i+1] == '{':
-			name, _, ok := strings.Cut(text[i+2:], "}")
-			if !ok {
-				return nil, errors.New("named capturing group is missing trailing '}'")
+			name, err := nameBeforeBrace(text[i+2:])
+			if err != nil {
+				return nil, err
 			}
-			n := byName(name)
-			if n < 0 || name == "" || name[0] >= '0' && name[0] <= '9' {
+			n, ok := names[name]
+			if !ok {
 				return nil, fmt.Errorf("No group with name {%s}", name)
 			}
 			parts = append(parts, replacement{"", n})
@@ -105,16 +121,38 @@ func parseReplacement(text string, groups int, byName func(string) int) ([]repla
 	return parts, nil
 }
 
+// nameBeforeBrace reads the name at the beginning of text, which a brace must follow.
+func nameBeforeBrace(text string) (string, error) {
+	n := 0
+	for n < len(text) && (isLetter(text[n]) || isDigit(text[n])) {
+		n++
+	}
+	switch name := text[:n]; {
+	case n == 0:
+		return "", errors.New("named capturing group has 0 length name")
+	case n == len(text) || text[n] != '}':
+		return "", errors.New("named capturing group is missing trailing '}'")
+	case isDigit(name[0]):
+		return "", fmt.Errorf("capturing group name {%s} starts with digit character", name)
+	default:
+		return name, nil
+	}
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
 // groupNumber takes as many digits as still name a group.
 func groupNumber(text string, start, groups int) (n, end int, err error) {
-	if text[start] < '0' || text[start] > '9' {
+	if !isDigit(text[start]) {
 		return 0, 0, errors.New("Illegal group reference")
 	}
 	n, end = int(text[start]-'0'), start+1
 	if n > groups {
 		return 0, 0, errors.New("No group " + strconv.Itoa(n))
 	}
-	for end < len(text) && text[end] >= '0' && text[end] <= '9' {
+	for end < len(text) && isDigit(text[end]) {
 		next := n*10 + int(text[end]-'0')
 		if next > groups {
 			break

@@ -18,10 +18,17 @@ type translator struct {
 	// atom is where the last atom of out begins, for possessive quantifiers; -1 if a
 	// quantifier would have nothing to repeat.
 	atom   int
-	groups []int // where the open groups begin in out
+	groups []group // those that are open, the whole expression first
+	// captures counts the capturing groups so far; all are unnamed in out, since the engines
+	// number named ones in different ways. names has the numbers of those with names.
+	captures int
+	names    map[string]int
+	// closed are the captures in the group that ended last, repeated those in groups that
+	// are repeated.
+	closed   captureRange
+	repeated []captureRange
 	// linearOnly and backOnly name constructs that only one of the engines has.
 	linearOnly, backOnly string
-	dotAll               bool
 }
 
 // The characters of Java's predefined classes, without brackets.
@@ -44,13 +51,13 @@ var posix = map[string]string{
 }
 
 func translate(pattern string) (*translator, error) {
-	t := &translator{in: pattern, atom: -1, dotAll: dotAllFlag.MatchString(pattern)}
+	t := &translator{in: pattern, atom: -1, groups: []group{{}}, names: map[string]int{}}
 	for t.i < len(pattern) {
 		if err := t.next(); err != nil {
 			return nil, err
 		}
 	}
-	if len(t.groups) > 0 {
+	if len(t.groups) > 1 {
 		return nil, t.wrong("Unclosed group", len(pattern))
 	}
 	if t.linearOnly != "" && t.backOnly != "" {
@@ -59,8 +66,7 @@ func translate(pattern string) (*translator, error) {
 	return t, nil
 }
 
-// dotAllFlag finds the flag that makes a dot match line ends, wherever it is.
-var dotAllFlag = regexp.MustCompile(`\(\?[a-zA-Z]*s`)
+func (t *translator) group() *group { return &t.groups[len(t.groups)-1] }
 
 func (t *translator) unsupported(what string, at int) error {
 	return fmt.Errorf("Unsupported %s near index %d\n%s", what, at, t.in) //nolint:revive,staticcheck // worded like Java's errors
@@ -83,19 +89,15 @@ func (t *translator) next() error {
 	case '[':
 		return t.class()
 	case '(':
-		t.groups = append(t.groups, len(t.out))
 		return t.open()
 	case ')':
-		n := len(t.groups)
-		if n == 0 {
-			return t.wrong("Unmatched closing ')'", max(t.i-1, 0))
-		}
-		t.out = append(t.out, ')')
-		t.atom, t.groups = t.groups[n-1], t.groups[:n-1]
-		t.i++
+		return t.close()
 	case '*', '+', '?', '{':
 		return t.quantifier()
 	case '^', '$':
+		if t.group().flags.multiLine {
+			return t.unsupported(string(c)+" with the flag m", t.i)
+		}
 		t.add(string(c))
 		t.i++
 	case '|':
@@ -103,8 +105,10 @@ func (t *translator) next() error {
 		t.atom = -1
 		t.i++
 	case '.':
-		if t.add("."); !t.dotAll {
-			t.out = append(t.out[:t.atom], "[^"+notDot+"]"...)
+		if t.group().flags.dotAll {
+			t.add("(?s:.)")
+		} else {
+			t.add("[^" + notDot + "]")
 		}
 		t.i++
 	default:
@@ -112,41 +116,6 @@ func (t *translator) next() error {
 		t.add(t.in[t.i : t.i+n])
 		t.i += n
 	}
-	return nil
-}
-
-var groupFlags = regexp.MustCompile(`^\(\?[a-zA-Z-]*([:)])`)
-
-// open copies the beginning of a group.
-func (t *translator) open() error {
-	s := t.in[t.i:]
-	n := 1
-	switch flags := groupFlags.FindStringSubmatch(s); {
-	case !strings.HasPrefix(s, "(?"):
-	case strings.HasPrefix(s, "(?<=") || strings.HasPrefix(s, "(?<!"):
-		t.backOnly, n = s[:4], 4
-	case strings.HasPrefix(s, "(?=") || strings.HasPrefix(s, "(?!") || strings.HasPrefix(s, "(?>"):
-		t.backOnly, n = s[:3], 3
-	case strings.HasPrefix(s, "(?<"):
-		if len(s) < 4 || s[3]|0x20 < 'a' || s[3]|0x20 > 'z' {
-			return t.wrong("capturing group name does not start with a Latin letter", t.i+3)
-		}
-		end := strings.IndexByte(s, '>')
-		if end < 0 {
-			return t.wrong("named capturing group is missing trailing '>'", len(t.in))
-		}
-		n = end + 1
-	case flags == nil:
-		return t.wrong("Unknown inline modifier", t.i+2)
-	default:
-		n = len(flags[0])
-		if flags[1] == ")" { // flags without a group of their own
-			t.groups = t.groups[:len(t.groups)-1]
-		}
-	}
-	t.out = append(t.out, s[:n]...)
-	t.atom = -1
-	t.i += n
 	return nil
 }
 
@@ -162,15 +131,24 @@ func (t *translator) quantifier() error {
 		return t.wrong("Unclosed counted closure", len(t.in))
 	case m == nil:
 		return t.wrong("Illegal repetition", t.i+1)
+	case t.atom < 0 && t.in[t.i] == '{':
+		return t.unsupported("repetition of nothing", t.i) // Java repeats the empty text
 	case t.atom < 0:
 		return t.wrong("Dangling meta character '"+t.in[t.i:t.i+1]+"'", t.i)
 	}
+	ofGroup := t.in[t.i-1] == ')' // Java does not add up repeated groups
 	t.i += len(m[0])
+	if m[1] == "*" || m[1] == "+" || strings.HasSuffix(m[1], ",}") || ofGroup {
+		t.group().endless = true
+	}
+	if ofGroup {
+		t.repeated = append(t.repeated, t.closed)
+	}
 	if m[3] != "+" {
 		t.out = append(t.out, m[0]...)
 	} else {
 		atom := string(t.out[t.atom:])
-		t.out = append(t.out[:t.atom], "(?>"+atom+m[1]+")"...)
+		t.out = append(t.out[:t.atom], "(?>(?>"+atom+")"+m[1]+")"...) // nor does Java go back into one turn
 		t.backOnly = "possessive quantifiers"
 	}
 	t.atom = -1 // a second quantifier is an error in Java
@@ -183,7 +161,10 @@ func (t *translator) literal(r rune, n int, inClass bool) {
 	text := regexp.QuoteMeta(string(r))
 	if inClass {
 		text = string(r)
-		if r < utf8.RuneSelf && strings.ContainsRune(`\]^-[&`, r) {
+		switch {
+		case r == '-':
+			text = `\x2D` // an escaped hyphen cannot begin a range in the backtracking engine
+		case r < utf8.RuneSelf && strings.ContainsRune(`\]^[&`, r):
 			text = `\` + text
 		}
 		t.out = append(t.out, text...)
@@ -219,8 +200,7 @@ func (t *translator) escape() error {
 	case 'p', 'P':
 		return t.property(false)
 	case 'k':
-		t.backOnly = "back references"
-		t.add(s[:2])
+		return t.namedReference(s)
 	case 'G', 'X', 'N', 'Z':
 		return t.unsupported(`escape \`+string(c), t.i)
 	default:
@@ -241,7 +221,9 @@ func (t *translator) otherEscape(s string) error {
 	case c == '0':
 		return t.wrong("Illegal octal escape sequence", t.i+2)
 	case '1' <= c && c <= '9':
-		t.backOnly = "back references"
+		return t.reference(s)
+	case c == 'u' && loneSurrogate.MatchString(s):
+		return t.unsupported("half of a surrogate pair", t.i)
 	case 'a' <= c|0x20 && c|0x20 <= 'z' && !strings.ContainsRune("tnrfaAz", rune(c)):
 		return t.wrong("Illegal/unsupported escape sequence", t.i+1)
 	}
@@ -249,6 +231,8 @@ func (t *translator) otherEscape(s string) error {
 	t.i += 2
 	return nil
 }
+
+var loneSurrogate = regexp.MustCompile(`^\\u[dD][89a-fA-F][0-9a-fA-F]{2}`)
 
 // charEscape reads an escape that stands for one character and is spelled otherwise in
 // the engines.
@@ -303,110 +287,4 @@ func (t *translator) quote(inClass bool) {
 	if closed {
 		t.i += 2
 	}
-}
-
-// property translates \p{..} and \pL.
-func (t *translator) property(inClass bool) error {
-	s := t.in[t.i:]
-	name, n := "", 3
-	switch {
-	case len(s) < 3:
-		t.out = append(t.out, s...)
-		t.i = len(t.in)
-		return nil
-	case s[2] == '{':
-		end := strings.IndexByte(s, '}')
-		if end < 0 {
-			return t.wrong("Unclosed character family", len(t.in)-1)
-		}
-		name, n = s[3:end], end+1
-	default:
-		name = s[2:3]
-	}
-	negated := s[1] == 'P'
-	chars, ok := posix[name]
-	switch {
-	case ok && negated && inClass:
-		return t.unsupported(`\P{`+name+`} in a character class`, t.i)
-	case ok && inClass:
-		t.out = append(t.out, chars...)
-	case ok && negated:
-		t.add("[^" + chars + "]")
-	case ok:
-		t.add("[" + chars + "]")
-	case strings.HasPrefix(name, "In"), strings.HasPrefix(name, "java"), strings.Contains(name, "="), strings.EqualFold(name, "IsAlphabetic"):
-		return t.unsupported("character property {"+name+"}", t.i)
-	default:
-		if name = strings.TrimPrefix(name, "Is"); len(name) > 2 {
-			t.linearOnly = "script names" // the other engine takes them for blocks
-		}
-		if t.atom = len(t.out); inClass {
-			t.atom = -1
-		}
-		t.out = append(t.out, `\`+s[1:2]+"{"+name+"}"...)
-	}
-	t.i += n
-	return nil
-}
-
-// class translates a character class, which must not contain another one.
-func (t *translator) class() error {
-	t.atom = len(t.out)
-	t.out = append(t.out, '[')
-	if t.i++; strings.HasPrefix(t.in[t.i:], "^") {
-		t.out = append(t.out, '^')
-		t.i++
-	}
-	for first := true; t.i < len(t.in); first = false {
-		c := t.in[t.i]
-		switch {
-		case c == ']' && !first:
-			t.out = append(t.out, ']')
-			t.i++
-			return nil
-		case c == ']': // Java takes it for a character here
-			t.out = append(t.out, `\]`...)
-			t.i++
-		case c == '[', strings.HasPrefix(t.in[t.i:], "&&"):
-			return fmt.Errorf("Unsupported class intersection or union near index %d\n%s\nWrite the character class without a class inside", t.i, t.in) //nolint:revive,staticcheck // worded like Java's errors
-		case c == '\\' && t.i+1 < len(t.in):
-			if err := t.classEscape(); err != nil {
-				return err
-			}
-		default:
-			t.out = append(t.out, c)
-			t.i++
-		}
-	}
-	return t.wrong("Unclosed character class", len(t.in)-1)
-}
-
-func (t *translator) classEscape() error {
-	s := t.in[t.i:]
-	if r, n, ok := charEscape(s); ok {
-		t.literal(r, n, true)
-		return nil
-	}
-	switch c := s[1]; c {
-	case 'd', 'w', 's', 'h', 'v':
-		t.out = append(t.out, classEscapes[c]...)
-	case 'D', 'W', 'S':
-		if c == 'S' {
-			return t.unsupported(`\S in a character class`, t.i) // Go's lacks the vertical tab
-		}
-		t.linearOnly = `\` + string(c) + " in a character class"
-		t.out = append(t.out, s[:2]...)
-	case 'Q':
-		t.quote(true)
-		return nil
-	case 'E':
-	case 'p', 'P':
-		return t.property(true)
-	case 'b', 'B', 'R', 'X', 'N', 'Z', 'z', 'A', 'G', 'H', 'V', 'k':
-		return t.unsupported(`escape \`+string(c)+" in a character class", t.i)
-	default:
-		t.out = append(t.out, s[:2]...)
-	}
-	t.i += 2
-	return nil
 }

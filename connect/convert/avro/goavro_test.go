@@ -13,6 +13,7 @@ import (
 
 	"github.com/penstock-io/penstock/connect/convert/avro"
 	"github.com/penstock-io/penstock/connect/data"
+	"github.com/penstock-io/penstock/internal/javagolden"
 )
 
 var both = avro.Options{EnhancedSchema: true, ConnectMetaData: true}
@@ -339,7 +340,7 @@ func TestSchemasComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !back.Equal(s) {
-			t.Fatalf("%s (-before +after):\n%s", a, cmp.Diff(describe(s, nil), describe(back, nil)))
+			t.Fatalf("%s (-before +after):\n%s", a, cmp.Diff(javagolden.Schema(s), javagolden.Schema(back)))
 		}
 	})
 }

@@ -4,18 +4,16 @@ import (
 	"bufio"
 	"encoding/hex"
 	"encoding/json"
-	"math/big"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-io/penstock/connect/convert/avro"
 	convjson "github.com/penstock-io/penstock/connect/convert/json"
 	"github.com/penstock-io/penstock/connect/data"
+	"github.com/penstock-io/penstock/internal/javagolden"
 )
 
 // golden is one line of avro.jsonl.
@@ -200,10 +198,10 @@ func checkTo(t *testing.T, g *golden, o avro.Options, described map[string]json.
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(resolve(t, act.Result.ConnectSchema, described), describe(s, nil)); diff != "" {
+			if diff := cmp.Diff(resolve(t, act.Result.ConnectSchema, described), javagolden.Schema(s)); diff != "" {
 				t.Errorf("Connect schema (-JVM +ours):\n%s", diff)
 			}
-			v = parseDescribed(t, s, decode(t, act.Result.ConnectValue))
+			v = javagolden.ParseValue(t, s, decode(t, act.Result.ConnectValue))
 		case "back":
 			if act.Result.Hex == nil {
 				continue
@@ -239,164 +237,4 @@ func resolve(t *testing.T, raw json.RawMessage, described map[string]json.RawMes
 		return decode(t, described[name])
 	}
 	return v
-}
-
-// describe returns a schema in the form of described-schemas.json.
-func describe(s *data.Schema, above []string) any {
-	if s == nil {
-		return nil
-	}
-	for _, name := range above {
-		if s.Name() == name {
-			return map[string]any{"recursive_reference_to": name, "optional": s.Optional()}
-		}
-	}
-	d := map[string]any{"type": s.Type().String(), "optional": s.Optional()}
-	if s.Name() != "" {
-		d["name"] = s.Name()
-	}
-	if v, ok := s.Version(); ok {
-		d["version"] = float64(v)
-	}
-	if s.Doc() != "" {
-		d["doc"] = s.Doc()
-	}
-	if len(s.Parameters()) > 0 {
-		params := map[string]any{}
-		for _, p := range s.Parameters() {
-			params[p.Key] = p.Value
-		}
-		d["parameters"] = params
-	}
-	if s.Default() != nil {
-		d["default"] = describeValue(s.Default())
-	}
-	switch s.Type() {
-	case data.StructType:
-		above = append(above, s.Name())
-		fields := []any{}
-		for _, f := range s.Fields() {
-			fields = append(fields, map[string]any{"field": f.Name, "index": float64(f.Index), "schema": describe(f.Schema, above)})
-		}
-		d["fields"] = fields
-	case data.Array:
-		d["items"] = describe(s.ValueSchema(), above)
-	case data.MapType:
-		d["keys"], d["values"] = describe(s.KeySchema(), above), describe(s.ValueSchema(), above)
-	default:
-	}
-	return d
-}
-
-func describeValue(v any) any {
-	switch x := v.(type) {
-	case int32:
-		return map[string]any{"int32": float64(x)}
-	case int64:
-		return map[string]any{"int64": strconv.FormatInt(x, 10)}
-	case float64:
-		return map[string]any{"float64": data.JavaString(x)}
-	case []byte:
-		return map[string]any{"bytes": hex.EncodeToString(x)}
-	case time.Time:
-		return map[string]any{"date_ms": strconv.FormatInt(x.UnixMilli(), 10)}
-	case []any:
-		list := []any{}
-		for _, e := range x {
-			list = append(list, describeValue(e))
-		}
-		return list
-	case *data.Map:
-		list := []any{}
-		for _, e := range x.Entries() {
-			list = append(list, []any{describeValue(e.Key), describeValue(e.Value)})
-		}
-		return map[string]any{"map": list}
-	case *data.Struct:
-		list := []any{}
-		for i, f := range x.Schema().Fields() {
-			list = append(list, []any{f.Name, describeValue(x.AtWithoutDefault(i))})
-		}
-		return map[string]any{"struct": list}
-	}
-	return v
-}
-
-// parseDescribed makes the value of a description.
-func parseDescribed(t *testing.T, s *data.Schema, v any) any {
-	t.Helper()
-	if list, ok := v.([]any); ok {
-		out := []any{}
-		for _, e := range list {
-			out = append(out, parseDescribed(t, s.ValueSchema(), e))
-		}
-		return out
-	}
-	m, ok := v.(map[string]any)
-	if !ok {
-		return v
-	}
-	for kind, e := range m {
-		switch kind {
-		case "struct":
-			st := data.NewStruct(s)
-			for i, pair := range e.([]any) {
-				if err := st.PutAt(i, parseDescribed(t, s.Fields()[i].Schema, pair.([]any)[1])); err != nil {
-					t.Fatal(err)
-				}
-			}
-			return st
-		case "map":
-			out := data.NewMap(0)
-			for _, pair := range e.([]any) {
-				out.Put(parseDescribed(t, s.KeySchema(), pair.([]any)[0]), parseDescribed(t, s.ValueSchema(), pair.([]any)[1]))
-			}
-			return out
-		}
-		return parseScalar(t, kind, e)
-	}
-	return nil
-}
-
-func parseScalar(t *testing.T, kind string, e any) any {
-	t.Helper()
-	switch x := e.(type) {
-	case float64:
-		switch kind {
-		case "int8":
-			return int8(x)
-		case "int16":
-			return int16(x)
-		}
-		return int32(x)
-	case string:
-		switch kind {
-		case "int64":
-			n, _ := strconv.ParseInt(x, 10, 64)
-			return n
-		case "float32":
-			f, _ := strconv.ParseFloat(x, 32)
-			return float32(f)
-		case "float64":
-			f, _ := strconv.ParseFloat(x, 64)
-			return f
-		case "bytes":
-			b, _ := hex.DecodeString(x)
-			return b
-		case "date_ms":
-			n, _ := strconv.ParseInt(x, 10, 64)
-			return time.UnixMilli(n).UTC()
-		case "decimal":
-			d, err := data.ParseDecimal(x)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d.Unscaled == nil {
-				d.Unscaled = new(big.Int)
-			}
-			return d
-		}
-	}
-	t.Fatalf("unknown description %s %v", kind, e)
-	return nil
 }

@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/penstock-io/penstock/connect/convert"
-	"github.com/penstock-io/penstock/connect/convert/internal/javagolden"
 	"github.com/penstock-io/penstock/connect/data"
+	"github.com/penstock-io/penstock/internal/javagolden"
 )
 
 func TestConverterAgreesWithTheJVM(t *testing.T) {

@@ -69,14 +69,17 @@ func (c *Converter) configure(props map[string]string) error {
 	c.encoder = Encoder{NumericDecimals: o.numeric, ReplaceNullWithDefault: o.replaceNull}
 	c.read, c.readKey = make(map[string]*compiled), nil
 	c.written = make(map[*data.Schema][]byte)
-	if !o.schemas || o.content == "" {
+	if o.content == "" {
 		return nil
 	}
 	n, err := parseTree([]byte(o.content))
 	if err != nil {
 		return unreadable(unreadableSchema, err)
 	}
-	c.content, err = c.compile(n)
+	content, err := c.compile(n)
+	if o.schemas { // else it is checked all the same
+		c.content = content
+	}
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/penstock-io/penstock/connect/data"
+	"github.com/penstock-io/penstock/internal/javagolden"
 )
 
 // configured returns a converter with options key, value, key, value ...
@@ -109,15 +110,15 @@ func same(t *testing.T, raw []byte, got, want *data.Datum) {
 		t.Fatalf("%q: %v", raw, err)
 	}
 	w, _ := want.Value()
-	if fmt.Sprintf("%T", g) != fmt.Sprintf("%T", w) || describe2(g) != describe2(w) {
-		t.Fatalf("%q: %s, slow path %s", raw, describe2(g), describe2(w))
+	if fmt.Sprintf("%T", g) != fmt.Sprintf("%T", w) || textOf(g) != textOf(w) {
+		t.Fatalf("%q: %s, slow path %s", raw, textOf(g), textOf(w))
 	}
 	if (got.Schema() == nil) != (want.Schema() == nil) || got.Schema() != nil && !got.Schema().Equal(want.Schema()) {
 		t.Fatalf("%q: schema %v, slow path %v", raw, got.Schema(), want.Schema())
 	}
 }
 
-func describe2(v any) string { return fmt.Sprint(describeValue(v)) }
+func textOf(v any) string { return fmt.Sprint(javagolden.Value(v)) }
 
 // FuzzWhatIsReadIsWrittenAndReadAgain checks that the text of a value means that value.
 func FuzzWhatIsReadIsWrittenAndReadAgain(f *testing.F) {
@@ -269,8 +270,8 @@ func TestValuesComeBackWithTheirSchema(t *testing.T) {
 			rt.Fatalf("%s: %v", raw, err)
 		}
 		got, _ := d.Value()
-		if !d.Schema().Equal(schema) || !data.Equal(got, value) && describe2(got) != describe2(value) {
-			rt.Errorf("%s became %s", describe2(value), describe2(got))
+		if !d.Schema().Equal(schema) || !data.Equal(got, value) && textOf(got) != textOf(value) {
+			rt.Errorf("%s became %s", textOf(value), textOf(got))
 		}
 	})
 }
@@ -335,8 +336,8 @@ func TestHeadersAreConvertedLikeValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	schema, v, err := c.ToConnectHeader("t", "h", []byte(`[1]`))
-	if err != nil || schema != nil || describe2(v) != "[map[int64:1]]" {
-		t.Errorf("%v %v %v", schema, describe2(v), err)
+	if err != nil || schema != nil || textOf(v) != "[map[int64:1]]" {
+		t.Errorf("%v %v %v", schema, textOf(v), err)
 	}
 	if raw, err := c.FromConnectHeader("t", "h", data.Int8Schema, int8(5)); err != nil || string(raw) != "5" {
 		t.Errorf("%s %v", raw, err)

@@ -2,26 +2,15 @@ package json
 
 import (
 	"bufio"
-	"encoding/hex"
 	stdjson "encoding/json"
-	"errors"
-	"fmt"
 	"os"
-	"sort"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/data"
+	"github.com/penstock-io/penstock/internal/javagolden"
 )
-
-type goldenError struct {
-	Class, Message string
-	Causes         []string
-}
 
 type goldenCase struct {
 	ID      string
@@ -33,12 +22,12 @@ type goldenCase struct {
 		Payload stdjson.RawMessage
 		Result  struct {
 			Text   *string
-			Error  *goldenError
+			Error  *javagolden.Failure
 			Schema any `json:"connect_schema"`
 			Value  any `json:"connect_value"`
 		}
 	}
-	ConfigureError *goldenError `json:"configure_error"`
+	ConfigureError *javagolden.Failure `json:"configure_error"`
 }
 
 func eachLine(t testing.TB, name string, each func(line []byte)) {
@@ -71,96 +60,6 @@ func load[T any](t testing.TB, name string) (v T) {
 	return v
 }
 
-// described gives an error the form of the golden data.
-func described(err error) *goldenError {
-	if err == nil {
-		return nil
-	}
-	g := &goldenError{Class: connect.JavaClass(err), Message: err.Error(), Causes: []string{}}
-	for e := errors.Unwrap(err); e != nil; e = errors.Unwrap(e) {
-		g.Causes = append(g.Causes, connect.JavaClass(e)+": "+e.Error())
-	}
-	return g
-}
-
-func describeSchema(s *data.Schema) any {
-	if s == nil {
-		return nil
-	}
-	m := map[string]any{"type": s.Type().String(), "optional": s.Optional()}
-	if s.Name() != "" {
-		m["name"] = s.Name()
-	}
-	if v, ok := s.Version(); ok {
-		m["version"] = float64(v)
-	}
-	if s.Doc() != "" {
-		m["doc"] = s.Doc()
-	}
-	if len(s.Parameters()) > 0 {
-		p := map[string]any{}
-		for _, e := range s.Parameters() {
-			p[e.Key] = e.Value
-		}
-		m["parameters"] = p
-	}
-	if s.Default() != nil {
-		m["default"] = describeValue(s.Default())
-	}
-	switch s.Type() {
-	case data.Array:
-		m["items"] = describeSchema(s.ValueSchema())
-	case data.MapType:
-		m["keys"], m["values"] = describeSchema(s.KeySchema()), describeSchema(s.ValueSchema())
-	case data.StructType:
-		fields := []any{}
-		for _, f := range s.Fields() {
-			fields = append(fields, map[string]any{"field": f.Name, "index": float64(f.Index), "schema": describeSchema(f.Schema)})
-		}
-		m["fields"] = fields
-	default:
-	}
-	return m
-}
-
-func describeValue(v any) any {
-	switch x := v.(type) {
-	case int8, int16, int32:
-		n, _ := data.AsInt64(x, nil)
-		return map[string]any{fmt.Sprintf("%T", v): float64(n)}
-	case int64:
-		return map[string]any{"int64": strconv.FormatInt(x, 10)}
-	case float32, float64:
-		return map[string]any{fmt.Sprintf("%T", v): data.JavaString(v)}
-	case []byte:
-		return map[string]any{"bytes": hex.EncodeToString(x)}
-	case data.Decimal:
-		return map[string]any{"decimal": x.String()}
-	case time.Time:
-		return map[string]any{"date_ms": strconv.FormatInt(x.UnixMilli(), 10)}
-	case []any:
-		list := []any{}
-		for _, e := range x {
-			list = append(list, describeValue(e))
-		}
-		return list
-	case *data.Map:
-		list := []any{}
-		for _, e := range x.Entries() {
-			list = append(list, []any{describeValue(e.Key), describeValue(e.Value)})
-		}
-		sort.Slice(list, func(i, j int) bool { return fmt.Sprint(list[i]) < fmt.Sprint(list[j]) })
-		return map[string]any{"map": list}
-	case *data.Struct:
-		list := []any{}
-		for i, f := range x.Schema().Fields() {
-			list = append(list, []any{f.Name, describeValue(x.AtWithoutDefault(i))})
-		}
-		return map[string]any{"struct": list}
-	}
-	return v
-}
-
 func TestConverterAgreesWithTheJVM(t *testing.T) {
 	schemas := load[map[string]stdjson.RawMessage](t, "schemas.json")
 	describedSchemas := load[map[string]any](t, "described-schemas.json")
@@ -174,7 +73,7 @@ func TestConverterAgreesWithTheJVM(t *testing.T) {
 		t.Run(c.ID, func(t *testing.T) {
 			conv := New()
 			err := conv.Configure(c.Options, false)
-			if d := cmp.Diff(c.ConfigureError, described(err)); d != "" {
+			if d := cmp.Diff(c.ConfigureError, javagolden.Describe(err)); d != "" {
 				t.Fatalf("configure (-JVM +ours):\n%s", d)
 			}
 			if err != nil {
@@ -184,7 +83,7 @@ func TestConverterAgreesWithTheJVM(t *testing.T) {
 				if act.Act == "from" {
 					schema, value := input(t, schemas, act.Schema, act.Payload)
 					got, err := conv.FromConnect("t", schema, value)
-					if d := cmp.Diff(act.Result.Error, described(err)); d != "" {
+					if d := cmp.Diff(act.Result.Error, javagolden.Describe(err)); d != "" {
 						t.Errorf("from %s (-JVM +ours):\n%s", act.Payload, d)
 					}
 					var text *string
@@ -206,7 +105,7 @@ func TestConverterAgreesWithTheJVM(t *testing.T) {
 				}
 				var d data.Datum
 				err := conv.ToConnect("t", raw, &d)
-				if diff := cmp.Diff(act.Result.Error, described(err)); diff != "" {
+				if diff := cmp.Diff(act.Result.Error, javagolden.Describe(err)); diff != "" {
 					t.Errorf("to %s (-JVM +ours):\n%s", raw, diff)
 				}
 				if err != nil {
@@ -216,7 +115,7 @@ func TestConverterAgreesWithTheJVM(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				if diff := cmp.Diff([]any{act.Result.Schema, act.Result.Value}, []any{describeSchema(d.Schema()), describeValue(v)}); diff != "" {
+				if diff := cmp.Diff([]any{act.Result.Schema, act.Result.Value}, []any{javagolden.Schema(d.Schema()), javagolden.Value(v)}); diff != "" {
 					t.Errorf("to %s (-JVM +ours):\n%s", raw, diff)
 				}
 			}

@@ -1,14 +1,15 @@
 package number
 
 import (
+	"encoding/hex"
 	"math"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/penstock-io/penstock/connect/convert"
-	"github.com/penstock-io/penstock/connect/convert/internal/javagolden"
 	"github.com/penstock-io/penstock/connect/data"
+	"github.com/penstock-io/penstock/internal/javagolden"
 )
 
 var constructors = map[string]func() *Converter{
@@ -44,15 +45,15 @@ func TestNumbersComeBack(t *testing.T) {
 	})
 }
 
-func TestNaNKeepsItsBits(t *testing.T) {
-	want := math.Float64frombits(0x7ff8000000000123)
-	raw, err := NewDouble().FromConnect("t", nil, want)
-	if err != nil {
-		t.Fatal(err)
+// Kafka's serializer of doubles writes every NaN alike, that of floats does not.
+func TestBitsOfNaN(t *testing.T) {
+	raw, err := NewDouble().FromConnect("t", nil, math.Float64frombits(0x7ff8000000000123))
+	if err != nil || hex.EncodeToString(raw) != "7ff8000000000000" {
+		t.Errorf("%x, %v", raw, err)
 	}
-	_, v, err := NewDouble().ToConnectHeader("t", "h", raw)
-	if err != nil || math.Float64bits(v.(float64)) != math.Float64bits(want) {
-		t.Errorf("%x became %x, %v", math.Float64bits(want), math.Float64bits(v.(float64)), err)
+	raw, err = NewFloat().FromConnect("t", nil, math.Float32frombits(0x7fc00123))
+	if err != nil || hex.EncodeToString(raw) != "7fc00123" {
+		t.Errorf("%x, %v", raw, err)
 	}
 }
 

@@ -54,7 +54,7 @@ var (
 		func(raw []byte) (any, bool) { return math.Float64frombits(binary.BigEndian.Uint64(raw)), true },
 		func(dst []byte, v any) ([]byte, bool) {
 			f, ok := v.(float64)
-			return binary.BigEndian.AppendUint64(dst, math.Float64bits(f)), ok
+			return binary.BigEndian.AppendUint64(dst, doubleBits(f)), ok
 		},
 	}
 	boolean = &kind{
@@ -69,3 +69,12 @@ var (
 		},
 	}
 )
+
+// doubleBits is Double.doubleToLongBits: every NaN has the same bits, which are not those
+// of Go's.
+func doubleBits(f float64) uint64 {
+	if f != f {
+		return 0x7ff8000000000000
+	}
+	return math.Float64bits(f)
+}

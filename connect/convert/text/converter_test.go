@@ -15,8 +15,8 @@ import (
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config"
 	"github.com/penstock-io/penstock/connect/convert"
-	"github.com/penstock-io/penstock/connect/convert/internal/javagolden"
 	"github.com/penstock-io/penstock/connect/data"
+	"github.com/penstock-io/penstock/internal/javagolden"
 )
 
 func TestConvertersAgreeWithTheJVM(t *testing.T) {

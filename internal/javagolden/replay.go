@@ -1,15 +1,9 @@
-// Package javagolden replays on our converters, in tests, what the JVM's converters did.
-//
-// A golden file has one act per line, with the converter's name and options: "to" reads
-// raw, "from" writes value with schema. Values are written as "Class text": bytes in hex,
-// text with a surrogate as Utf16 and its code units in hex.
 package javagolden
 
 import (
 	"bufio"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -18,30 +12,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/convert"
 	"github.com/penstock-io/penstock/connect/data"
 )
 
-// Failure is a Java exception with its causes, each as "class: message".
-type Failure struct {
-	Class   string   `json:"class"`
-	Message string   `json:"message"`
-	Causes  []string `json:"causes"`
-}
-
-// Describe gives an error the form of the golden files.
-func Describe(err error) *Failure {
-	if err == nil {
-		return nil
-	}
-	f := &Failure{Class: connect.JavaClass(err), Message: err.Error(), Causes: []string{}}
-	for e := errors.Unwrap(err); e != nil; e = errors.Unwrap(e) {
-		f.Causes = append(f.Causes, connect.JavaClass(e)+": "+e.Error())
-	}
-	return f
-}
-
+// act is one line of a golden file of Run.
 type act struct {
 	Converter      string
 	Props          map[string]string
@@ -52,7 +27,10 @@ type act struct {
 	ConfigureError *Failure `json:"configure_error"`
 }
 
-// Run replays a file. newConverter returns a converter by the file's name for it, or nil
+// Run replays on our converters what the JVM's did. The file has one act per line, with the
+// converter's name and options: "to" reads raw, "from" writes value with schema. Values are
+// written as "Class text": bytes in hex, text with a surrogate as Utf16 and its code units
+// in hex. newConverter returns a converter by the file's name for it, or nil
 // for one that converts headers only.
 func Run(t *testing.T, file string, newConverter func(name string) (convert.Converter, convert.HeaderConverter)) {
 	t.Helper()
@@ -126,7 +104,7 @@ func (a *act) to(t *testing.T, conv convert.Converter, header convert.HeaderConv
 func (a *act) compare(t *testing.T, call string, raw []byte, schema *data.Schema, v any, err error) {
 	t.Helper()
 	want := []any{a.Error, text(a.Schema), text(a.Value)}
-	got := []any{Describe(err), describeSchema(schema), describeValue(v)}
+	got := []any{Describe(err), shortSchema(schema), shortValue(v)}
 	if err != nil {
 		got[1], got[2] = "null", "null"
 	}
@@ -175,7 +153,7 @@ func text(s *string) string {
 	return *s
 }
 
-func describeSchema(s *data.Schema) string {
+func shortSchema(s *data.Schema) string {
 	switch {
 	case s == nil:
 		return "null"
@@ -185,7 +163,7 @@ func describeSchema(s *data.Schema) string {
 	return s.Type().String()
 }
 
-func describeValue(v any) string {
+func shortValue(v any) string {
 	switch x := v.(type) {
 	case nil:
 		return "null"
@@ -226,7 +204,7 @@ func parseSchema(t *testing.T, s *string) *data.Schema {
 		data.Int16Schema, data.Int32Schema, data.Int64Schema, data.Float32Schema, data.Float64Schema, data.BooleanSchema,
 		data.StringSchema, data.BytesSchema, data.OptionalInt64,
 	} {
-		if describeSchema(schema) == *s {
+		if shortSchema(schema) == *s {
 			return schema
 		}
 	}
