@@ -77,6 +77,18 @@ type SinkTask interface {
 	Stop(ctx context.Context) error
 }
 
+// BisectableSinkTask is implemented by sink tasks that let the runtime find the records
+// which make a Put fail (not in the JVM).
+type BisectableSinkTask interface {
+	SinkTask
+	// SafeToBisect reports whether a Put that failed other than with a *RetriableError has
+	// either had no effect at all or may be repeated without harm, so that parts of its
+	// batch can be put again, down to single records, in order. Then, with
+	// errors.tolerance=all, only the records that fail alone are reported and skipped, as
+	// by ReportErrant; without it the whole task fails.
+	SafeToBisect() bool
+}
+
 // SinkTaskContext is what the runtime offers a sink task. Its methods are for
 // the task's own goroutine, except RequestCommit and Wake.
 type SinkTaskContext interface {
@@ -95,9 +107,14 @@ type SinkTaskContext interface {
 	Resume(tps ...TopicPartition)
 	// RequestCommit asks for a commit before the interval is over.
 	RequestCommit()
-	// ReportErrant hands over a record that cannot be written and the reason. nil
-	// means the record was reported and is to be skipped; an error (tolerance is
-	// none) must be returned from Put.
+	// ReportErrant hands over a record that cannot be written and the reason (KIP-610).
+	// nil means that the record is to be skipped: it goes to the error log and the
+	// dead letter queue, if the connector has them, and no offset beyond it is committed
+	// before it is there. An error (errors.tolerance is none, or the task is to stop)
+	// must be returned from Put; tolerance none fails the task after Put in any case.
+	//
+	// The dead letter queue gets the record's raw bytes if it is one of the current
+	// batch, also a changed copy; any other is made anew with the task's converters.
 	ReportErrant(record *SinkRecord, err error) error
 	Logger() *zap.Logger
 }

@@ -16,6 +16,15 @@ type SourceConnector interface {
 	NewTask() SourceTask
 }
 
+// SourceConnectorContext is what a ConnectorContext given to a source connector also
+// implements. It is safe for concurrent use.
+type SourceConnectorContext interface {
+	ConnectorContext
+	// Offsets reads what the tasks of the connector have committed, also those of earlier
+	// configs: it may tell how to divide the work. It fails after Stop.
+	Offsets() OffsetReader
+}
+
 // ExactlyOnceSupporter is implemented by source connectors that can tell whether they
 // never repeat or leave out a record when their offsets are committed together with
 // their records (KIP-618). Without it exactly.once.support=required is refused.
@@ -53,8 +62,9 @@ type SourceTask interface {
 	// Start is called once. It should find out from the offsets in tc where to go on.
 	Start(ctx context.Context, tc SourceTaskContext, props map[string]string) error
 	// Poll returns the next records, in order. It may wait for some, until ctx ends: then
-	// the task is to pause or stop, and what Poll returns is still sent. No records is
-	// no error, but a Poll that has nothing to return should wait a while.
+	// the task is to pause or stop, or an open transaction is due, and what Poll returns is
+	// still sent. No records is no error, and neither is the error of ctx, but a Poll that
+	// has nothing to return should wait a while.
 	// A *RetriableError means that Poll is called again; any other error fails the task.
 	//
 	// The records belong to the runtime from then on. They may be in flight for long:

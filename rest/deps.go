@@ -37,6 +37,11 @@ type Herder interface {
 	// FenceZombies is the internal PUT /connectors/{c}/fence, with its signature.
 	FenceZombies(ctx context.Context, name string, sig api.Signature) error
 
+	ConnectorOffsets(ctx context.Context, name string) (api.ConnectorOffsets, error)
+	// AlterConnectorOffsets and ResetConnectorOffsets return what the user is told.
+	AlterConnectorOffsets(ctx context.Context, name string, offsets api.ConnectorOffsets) (api.Message, error)
+	ResetConnectorOffsets(ctx context.Context, name string) (api.Message, error)
+
 	ConnectorStatus(name string) (api.ConnectorStatus, error)
 	TaskStatus(id connect.TaskID) (api.TaskStatus, error)
 	ActiveTopics(name string) []string

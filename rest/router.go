@@ -47,6 +47,9 @@ func (s *Server) routes() http.Handler {
 	forwarded(http.MethodPut, "/connectors/{connector}/fence", s.fence)
 	get("/connectors/{connector}/tasks/{task}/status", s.getTaskStatus)
 	forwarded(http.MethodPost, "/connectors/{connector}/tasks/{task}/restart", s.restartTask)
+	get("/connectors/{connector}/offsets", s.getOffsets)
+	forwarded(http.MethodPatch, "/connectors/{connector}/offsets", s.alterOffsets)
+	forwarded(http.MethodDelete, "/connectors/{connector}/offsets", s.resetOffsets)
 	get("/connectors/{connector}/topics", s.getTopics)
 	local(http.MethodPut, "/connectors/{connector}/topics/reset", s.resetTopics)
 

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"encoding/json"
@@ -30,7 +30,7 @@ func TestTheLifeOfAConnectorInADistributedWorker(t *testing.T) {
 	w := start(t, settings.Distributed, distributedProps(c))
 
 	var info api.ServerInfo
-	if err := json.Unmarshal([]byte(w.must(200, http.MethodGet, "", "")), &info); err != nil || info.Version != kafkaVersion || info.KafkaClusterID == "" {
+	if err := json.Unmarshal([]byte(w.must(200, http.MethodGet, "", "")), &info); err != nil || info.Version != KafkaVersion || info.KafkaClusterID == "" {
 		t.Errorf("GET /: %+v, %v", info, err)
 	}
 	if got := w.must(200, http.MethodGet, "connectors", ""); got != "[]" {
@@ -76,7 +76,7 @@ func TestTheLifeOfAConnectorInADistributedWorker(t *testing.T) {
 	if err := w.stop(); err != nil {
 		t.Errorf("run returned %v", err)
 	}
-	for _, line := range []string{"Kafka version: " + kafkaVersion, "Kafka cluster ID: " + info.KafkaClusterID, "Kafka Connect started", "Joined group at generation",
+	for _, line := range []string{"Kafka version: " + KafkaVersion, "Kafka cluster ID: " + info.KafkaClusterID, "Kafka Connect started", "Joined group at generation",
 		"REST resources initialized; server is started and ready to handle requests", "Kafka Connect stopping", "Kafka Connect stopped"} {
 		if !strings.Contains(w.log.String(), line) {
 			t.Errorf("no %q in the log", line)

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -18,20 +18,22 @@ const (
 	exitSignal      = 128 // + the number of the second signal
 )
 
-// environmentError tells that Kafka or a listener's address could not be had at the start.
-type environmentError struct{ err error }
+// EnvironmentError tells that Kafka or a listener's address could not be had at the start.
+type EnvironmentError struct{ Err error }
 
-func (e *environmentError) Error() string { return e.err.Error() }
-func (e *environmentError) Unwrap() error { return e.err }
+func (e *EnvironmentError) Error() string { return e.Err.Error() }
 
-// usageError is a wrong command line.
-type usageError string
+// Unwrap returns the cause.
+func (e *EnvironmentError) Unwrap() error { return e.Err }
 
-func (e usageError) Error() string { return string(e) }
+// UsageError tells what is wrong with a command line.
+type UsageError string
+
+func (e UsageError) Error() string { return string(e) }
 
 func exitCode(err error) int {
-	var usage usageError
-	var environment *environmentError
+	var usage UsageError
+	var environment *EnvironmentError
 	switch {
 	case err == nil:
 		return exitStopped

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -23,7 +23,7 @@ const goodExample = "../../examples/connect-distributed.properties"
 
 func checkExit(t *testing.T, args []string, code int, wants ...string) {
 	t.Helper()
-	err := run(args, io.Discard)
+	err := testProgram().Run(args, io.Discard)
 	if got := exitCode(err); got != code {
 		t.Fatalf("exit code %d, want %d: %v", got, code, err)
 	}
@@ -49,10 +49,9 @@ func TestWrongCommandLines(t *testing.T) {
 		"override without =":  {[]string{"distributed", goodExample, "--override", "group.id"}, []string{`"group.id" is not key=value`}},
 		"override without key": {[]string{"distributed", "--override", "=x", goodExample},
 			[]string{`"=x" is not key=value`}},
-		"override of nothing": {[]string{"distributed", goodExample, "--override"}, []string{"flag needs an argument"}},
-		"plugins with file":   {[]string{"plugins", "x"}, []string{"plugins takes no files"}},
-		"quickstart with file": {[]string{"quickstart", "x"},
-			[]string{"quickstart takes no files"}},
+		"override of nothing":       {[]string{"distributed", goodExample, "--override"}, []string{"flag needs an argument"}},
+		"plugins with file":         {[]string{"plugins", "x"}, []string{"plugins takes no files"}},
+		"another program's command": {[]string{"quickstart"}, []string{`unknown command "quickstart"`}},
 	} {
 		t.Run(name, func(t *testing.T) { checkExit(t, test.args, exitConfig, test.wants...) })
 	}
@@ -79,7 +78,7 @@ func TestAllWrongPropertiesAreReportedAtOnce(t *testing.T) {
 		wants := tests[strings.TrimSuffix(filepath.Base(file), ".bad.properties")]
 		t.Run(file, func(t *testing.T) {
 			checkExit(t, []string{"distributed", file}, exitConfig, wants...)
-			if lines := strings.Split(run([]string{"distributed", file}, io.Discard).Error(), "\n"); len(lines) != len(wants) {
+			if lines := strings.Split(testProgram().Run([]string{"distributed", file}, io.Discard).Error(), "\n"); len(lines) != len(wants) {
 				t.Errorf("%d problems, want %d:\n%s", len(lines), len(wants), strings.Join(lines, "\n"))
 			}
 		})
@@ -139,12 +138,12 @@ func TestProfilesOnAPortInUse(t *testing.T) {
 
 func TestPrintingCommands(t *testing.T) {
 	for command, want := range map[string]string{
-		"version": "compatible with Kafka Connect " + kafkaVersion,
-		"help":    "worker quickstart",
+		"version": "compatible with Kafka Connect " + KafkaVersion,
+		"help":    "worker standalone",
 		"plugins": "io.confluent.connect.hdfs.HdfsSinkConnector",
 	} {
 		var out strings.Builder
-		if err := run([]string{command}, &out); err != nil || !strings.Contains(out.String(), want) {
+		if err := testProgram().Run([]string{command}, &out); err != nil || !strings.Contains(out.String(), want) {
 			t.Errorf("%s: %v, no %q in %s", command, err, want, out.String())
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -13,7 +13,10 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/plugin"
 	"github.com/penstock-io/penstock/connect/settings"
+	"github.com/penstock-io/penstock/connectors/hdfssink"
 	"github.com/penstock-io/penstock/internal/kafkatest"
 	"github.com/penstock-io/penstock/internal/logging"
 	"github.com/penstock-io/penstock/rest/client"
@@ -37,6 +40,15 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(code)
+}
+
+// testProgram has the plugins of cmd/worker that tests use.
+func testProgram() Program {
+	set := plugin.Builtin(KafkaVersion)
+	set.Connectors = append(set.Connectors, plugin.Plugin[connect.Connector]{
+		Class: hdfssink.ConnectorClass, New: func() connect.Connector { return hdfssink.NewConnector() },
+	})
+	return Program{Plugins: set}
 }
 
 // logBuffer is a log that is read while it is written.
@@ -89,11 +101,11 @@ type testWorker struct {
 }
 
 // launch starts a worker without waiting for anything; it ends with the test.
-func launch(t *testing.T, mode settings.Mode, props map[string]string, files ...connectorFile) (*testWorker, *app) {
+func launch(t *testing.T, mode settings.Mode, props map[string]string, files ...connectorFile) (*testWorker, *Worker) {
 	t.Helper()
 	w := &testWorker{t: t, log: &logBuffer{}, rest: client.New(nil), ended: make(chan struct{})}
 	log, levels := logging.New(w.log)
-	a, err := newApp(mode, props, log, levels)
+	a, err := testProgram().NewWorker(mode, props, log, levels)
 	if err != nil {
 		t.Fatalf("newApp: %v", err)
 	}
@@ -102,7 +114,7 @@ func launch(t *testing.T, mode settings.Mode, props map[string]string, files ...
 	ctx, w.cancel = context.WithCancel(context.Background())
 	go func() {
 		defer close(w.ended)
-		w.err = a.run(ctx)
+		w.err = a.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		w.cancel()

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bufio"
@@ -22,7 +22,7 @@ const childVariable = "PENSTOCK_TEST_CHILD"
 func child(role string) bool {
 	switch role {
 	case "worker":
-		main()
+		Main(testProgram())
 	case "stuck":
 		ctx, _ := signalContext()
 		fmt.Println("ready")

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -81,7 +81,7 @@ func TestAStandaloneWorkerWritesTheRecordsOfItsConnectorFiles(t *testing.T) {
 	if got, err := committedLines(dir, "lines"); err != nil || !slices.Equal(got, want) {
 		t.Errorf("the stop changed the files: %d lines, %v", len(got), err)
 	}
-	for _, line := range []string{"Kafka version: " + kafkaVersion, "Created connector lines-to-disk", "Kafka Connect stopped"} {
+	for _, line := range []string{"Kafka version: " + KafkaVersion, "Created connector lines-to-disk", "Kafka Connect stopped"} {
 		if !strings.Contains(w.log.String(), line) {
 			t.Errorf("no %q in the log", line)
 		}

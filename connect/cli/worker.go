@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config"
 	"github.com/penstock-io/penstock/connect/config/provider"
 	"github.com/penstock-io/penstock/connect/group"
@@ -25,14 +26,16 @@ import (
 	"github.com/penstock-io/penstock/rest/api"
 	"github.com/penstock-io/penstock/rest/client"
 	"github.com/penstock-io/penstock/storage"
+	"github.com/penstock-io/penstock/storage/filestore"
 	"github.com/penstock-io/penstock/storage/kafkastore"
 	"github.com/penstock-io/penstock/storage/memstore"
 )
 
-// app is one worker with all its parts. Start order: Kafka, REST (which answers 404
+// Worker is one worker with all its parts. Start order: Kafka, REST (which answers 404
 // until the end of the start), stores and group (the herder), REST resources. The end is
 // the reverse.
-type app struct {
+type Worker struct {
+	program    Program
 	settings   *settings.Worker
 	plugins    *plugin.Registry
 	providers  provider.Providers
@@ -42,16 +45,16 @@ type app struct {
 	listening  chan string // gets the worker's URL once REST answers
 }
 
-// newApp checks the worker's properties; nothing is opened yet. All problems are
-// returned together.
-func newApp(mode settings.Mode, props map[string]string, log *zap.Logger, levels *logging.Levels) (*app, error) {
-	a := &app{log: log, levels: levels, listening: make(chan string, 1)}
+// NewWorker checks the worker's properties; nothing is opened yet. All problems are
+// returned together. levels are what REST shows and changes of log.
+func (p Program) NewWorker(mode settings.Mode, props map[string]string, log *zap.Logger, levels *logging.Levels) (*Worker, error) {
+	w := &Worker{program: p, log: log, levels: levels, listening: make(chan string, 1)}
 	var err error
-	if a.plugins, err = plugins(); err != nil {
+	if w.plugins, err = plugin.New(p.Plugins); err != nil {
 		return nil, err
 	}
 	builtin := provider.Builtin()
-	a.providers, err = provider.FromProps(props, func(class string) (provider.Provider, bool) {
+	w.providers, err = provider.FromProps(props, func(class string) (provider.Provider, bool) {
 		for full, newProvider := range builtin {
 			if simple := full[strings.LastIndexByte(full, '.')+1:]; class == full || class == simple || class == strings.TrimSuffix(simple, "ConfigProvider") {
 				return newProvider(), true
@@ -62,39 +65,39 @@ func newApp(mode settings.Mode, props map[string]string, log *zap.Logger, levels
 	if err != nil {
 		return nil, err
 	}
-	resolved, err := a.resolve(props)
+	resolved, err := w.resolve(props)
 	if err != nil {
 		return nil, err
 	}
-	if a.settings, err = settings.ParseWorker(resolved, mode); err != nil {
+	if w.settings, err = settings.ParseWorker(resolved, mode); err != nil {
 		return nil, err
 	}
-	return a, errors.Join(append(a.unknownConverters(), a.unsupported()...)...)
+	return w, errors.Join(append(w.unknownConverters(), w.unsupported()...)...)
 }
 
 // unknownConverters refuses converters that are not linked in at the start, as the JVM
 // does, and not with the first connector that uses them.
-func (a *app) unknownConverters() (problems []error) {
+func (w *Worker) unknownConverters() (problems []error) {
 	check := func(key, class string, err error) {
 		if err != nil {
 			problems = append(problems, &config.Error{Key: key, Msg: fmt.Sprintf("Invalid value %s for configuration %s: Class %s could not be found. "+
 				"`worker plugins` lists what there is; Java classes cannot be loaded.", class, key, class)})
 		}
 	}
-	s := a.settings
-	_, err := a.plugins.Converter(s.KeyConverter.Class)
+	s := w.settings
+	_, err := w.plugins.Converter(s.KeyConverter.Class)
 	check("key.converter", s.KeyConverter.Class, err)
-	_, err = a.plugins.Converter(s.ValueConverter.Class)
+	_, err = w.plugins.Converter(s.ValueConverter.Class)
 	check("value.converter", s.ValueConverter.Class, err)
-	_, err = a.plugins.HeaderConverter(s.HeaderConverter.Class)
+	_, err = w.plugins.HeaderConverter(s.HeaderConverter.Class)
 	check("header.converter", s.HeaderConverter.Class, err)
 	return problems
 }
 
 // unsupported refuses what would be unsafe or lossy to ignore.
-func (a *app) unsupported() (problems []error) {
+func (w *Worker) unsupported() (problems []error) {
 	refuse := func(key, why string) { problems = append(problems, &config.Error{Key: key, Msg: why}) }
-	s := a.settings
+	s := w.settings
 	for _, l := range s.REST.Listeners {
 		if l.Scheme == "https" {
 			refuse("listeners", fmt.Sprintf("Listener %s of listeners: HTTPS is not supported yet. Use http:// and a proxy that ends TLS.", l))
@@ -107,89 +110,97 @@ func (a *app) unsupported() (problems []error) {
 	if len(s.REST.Extensions) > 0 {
 		refuse("rest.extension.classes", "REST extensions are not supported yet, and without them the REST interface would be open. Remove rest.extension.classes only if that is what you want.")
 	}
-	if s.ExactlyOnceEnabled() || s.ExactlyOnce == "preparing" {
-		refuse("exactly.once.source.support", fmt.Sprintf("exactly.once.source.support=%s is not supported yet: there are no source connectors. Set it to disabled.", s.ExactlyOnce))
-	}
 	return problems
 }
 
 // noEffect names properties of the REST interface that were set and are not served yet;
 // leaving them out opens nothing.
-func (a *app) noEffect() (keys []string) {
+func (w *Worker) noEffect() (keys []string) {
 	for _, key := range []string{"access.control.allow.origin", "access.control.allow.methods", "response.http.headers.config"} {
-		if a.settings.Props[key] != "" {
+		if w.settings.Props[key] != "" {
 			keys = append(keys, key)
 		}
 	}
 	return keys
 }
 
-func (a *app) resolve(props map[string]string) (map[string]string, error) {
-	r, err := a.providers.Resolve(props)
+// URL waits until REST answers and returns its advertised URL, with a slash at the end. It
+// is for one caller; ctx has to end when Run does.
+func (w *Worker) URL(ctx context.Context) (string, error) {
+	select {
+	case url := <-w.listening:
+		return url, nil
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+func (w *Worker) resolve(props map[string]string) (map[string]string, error) {
+	r, err := w.providers.Resolve(props)
 	return r.Props, err
 }
 
-// run works until ctx ends (nil) or something breaks.
-func (a *app) run(ctx context.Context) (err error) {
-	a.log.Info("Kafka version: " + kafkaVersion + " (Penstock " + version + ", commit " + commit + ")")
-	for _, w := range a.settings.Warnings() {
-		a.log.Warn(w)
+// Run works until ctx ends (nil) or something breaks. It is called once.
+func (w *Worker) Run(ctx context.Context) (err error) {
+	w.log.Info("Kafka version: " + KafkaVersion + " (Penstock " + w.program.version() + ", commit " + w.program.commit() + ")")
+	for _, warning := range w.settings.Warnings() {
+		w.log.Warn(warning)
 	}
-	for _, key := range a.noEffect() {
-		a.log.Warn(key + " has no effect yet.")
+	for _, key := range w.noEffect() {
+		w.log.Warn(key + " has no effect yet.")
 	}
-	for _, key := range a.settings.UnknownKeys() {
-		a.log.Warn("The configuration '" + key + "' was supplied but isn't a known config.")
+	for _, key := range w.settings.UnknownKeys() {
+		w.log.Warn("The configuration '" + key + "' was supplied but isn't a known config.")
 	}
-	defer func() { err = errors.Join(err, a.providers.Close()) }()
-	stopProfiles, err := serveProfiles(a.log)
+	defer func() { err = errors.Join(err, w.providers.Close()) }()
+	stopProfiles, err := serveProfiles(w.log)
 	if err != nil {
 		return startError(ctx, err)
 	}
 	defer stopProfiles()
-	admin, err := kafka.NewClient(ctx, a.settings.SharedAdmin(), a.log.Named("kafka"))
+	admin, err := kafka.NewClient(ctx, w.settings.SharedAdmin(), w.log.Named("kafka"))
 	if err != nil {
-		return startError(ctx, fmt.Errorf("connect to Kafka at %v (bootstrap.servers): %w", a.settings.BootstrapServers, err))
+		return startError(ctx, fmt.Errorf("connect to Kafka at %v (bootstrap.servers): %w", w.settings.BootstrapServers, err))
 	}
 	defer func() { err = errors.Join(err, admin.Close()) }()
 	cluster, err := admin.ClusterID(ctx)
 	if err != nil {
 		return startError(ctx, fmt.Errorf("ask Kafka for its cluster id: %w", err))
 	}
-	a.log.Info("Kafka cluster ID: " + cluster)
+	w.log.Info("Kafka cluster ID: " + cluster)
 	rester := client.New(nil)
 	server, err := rest.Listen(rest.Options{
-		Listen: a.addresses(), Info: api.ServerInfo{Version: kafkaVersion, Commit: commit, KafkaClusterID: cluster}, Client: rester,
-		TrackTopics: a.settings.TopicTracking, ResetAllowed: a.settings.TopicTrackingReset,
-		Loggers: a.adminLoggers(), Log: a.log.Named("rest"),
+		Listen: w.addresses(), Info: api.ServerInfo{Version: KafkaVersion, Commit: w.program.commit(), KafkaClusterID: cluster}, Client: rester,
+		TrackTopics: w.settings.TopicTracking, ResetAllowed: w.settings.TopicTrackingReset,
+		Loggers: w.adminLoggers(), Log: w.log.Named("rest"),
 	})
 	if err != nil {
 		return startError(ctx, err)
 	}
-	url, id := a.settings.REST.Advertised(func(i int) int { return server.Ports()[i] }, localAddress())
-	h, runtime, err := a.herder(ctx, admin, rester, url, id)
+	url, id := w.settings.REST.Advertised(func(i int) int { return server.Ports()[i] }, localAddress())
+	h, runtime, err := w.herder(ctx, admin, rester, url, id)
 	if err != nil {
-		return errors.Join(err, a.stopREST(server))
+		return errors.Join(err, w.stopREST(server))
 	}
 	defer runtime.Close()
-	return a.serve(ctx, server, h, url)
+	return w.serve(ctx, server, h, url)
 }
 
 // serve runs the herder behind REST until ctx ends or one of them breaks.
-func (a *app) serve(ctx context.Context, server *rest.Server, h *herder.Herder, url string) error {
+func (w *Worker) serve(ctx context.Context, server *rest.Server, h *herder.Herder, url string) error {
 	herderCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(herderCtx) }()
 	server.Mount(h, url)
-	a.log.Info("REST resources initialized; server is started and ready to handle requests", zap.String("url", url))
-	a.log.Info("Kafka Connect started")
-	a.listening <- url
+	w.log.Info("REST resources initialized; server is started and ready to handle requests", zap.String("url", url))
+	w.log.Info("Kafka Connect started")
+	w.listening <- url
 
 	createCtx, stopCreating := context.WithCancel(ctx)
 	defer stopCreating()
 	created := make(chan error, 1)
-	go func() { created <- a.createConnectors(createCtx, h) }()
+	go func() { created <- w.createConnectors(createCtx, h) }()
 	creating, running := true, true
 	var err error
 	for wait := true; wait; {
@@ -209,11 +220,11 @@ func (a *app) serve(ctx context.Context, server *rest.Server, h *herder.Herder, 
 			}
 		}
 	}
-	a.log.Info("Kafka Connect stopping")
+	w.log.Info("Kafka Connect stopping")
 	if stopCreating(); creating {
 		err = errors.Join(err, <-created)
 	}
-	err = errors.Join(err, a.stopREST(server))
+	err = errors.Join(err, w.stopREST(server))
 	stop()
 	if running {
 		// A start that is cut short fails with the cancellation that was asked for.
@@ -221,7 +232,7 @@ func (a *app) serve(ctx context.Context, server *rest.Server, h *herder.Herder, 
 			err = errors.Join(err, failed)
 		}
 	}
-	a.log.Info("Kafka Connect stopped")
+	w.log.Info("Kafka Connect stopped")
 	return err
 }
 
@@ -229,7 +240,7 @@ const restStop = 2 * time.Second
 
 // stopREST gives requests under way a short time to end; they fail then, and clients
 // ask another worker.
-func (a *app) stopREST(server *rest.Server) error {
+func (w *Worker) stopREST(server *rest.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), restStop)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -239,8 +250,8 @@ func (a *app) stopREST(server *rest.Server) error {
 }
 
 // createConnectors creates the connectors of a standalone worker's files.
-func (a *app) createConnectors(ctx context.Context, h *herder.Herder) error {
-	if len(a.connectors) == 0 {
+func (w *Worker) createConnectors(ctx context.Context, h *herder.Herder) error {
+	if len(w.connectors) == 0 {
 		return nil
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -252,7 +263,7 @@ func (a *app) createConnectors(ctx context.Context, h *herder.Herder) error {
 		case <-tick.C:
 		}
 	}
-	for _, c := range a.connectors {
+	for _, c := range w.connectors {
 		info, _, err := h.PutConnector(ctx, c.Name, c.Config, c.initial, false)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // told to stop meanwhile
@@ -260,32 +271,38 @@ func (a *app) createConnectors(ctx context.Context, h *herder.Herder) error {
 		if err != nil {
 			return badConfig(c.path, err)
 		}
-		a.log.Info("Created connector " + info.Name)
+		w.log.Info("Created connector " + info.Name)
 	}
 	return nil
 }
 
 // herder makes the herder with its stores, its group member and its runtime.
-func (a *app) herder(ctx context.Context, admin *kafka.Client, rester *client.Client, url, id string) (*herder.Herder, *worker.Worker, error) {
-	s := a.settings
-	configs, statusDB, err := a.stores(ctx, admin)
-	if err != nil {
-		return nil, nil, err
-	}
+func (w *Worker) herder(ctx context.Context, admin *kafka.Client, rester *client.Client, url, id string) (*herder.Herder, *worker.Worker, error) {
+	s, st := w.settings, w.stores(admin)
 	var h *herder.Herder
-	statuses := &worker.Statuses{Store: statusDB, WorkerID: id, Generation: func() int { return h.Generation() }}
-	runtime := worker.New(worker.Options{
-		Settings: s, Plugins: a.plugins, Statuses: statuses, Resolve: a.resolve,
-		Reconfigure: func(connector string) { h.RequestReconfiguration(connector) }, Log: a.log,
-	})
+	statuses := &worker.Statuses{Store: st.statuses, WorkerID: id, Generation: func() int { return h.Generation() }}
+	options := worker.Options{
+		Settings: s, Plugins: w.plugins, Statuses: statuses, Resolve: w.resolve, Offsets: st.offsets,
+		Reconfigure: func(connector string) { h.RequestReconfiguration(connector) }, Log: w.log,
+	}
+	if s.Mode == settings.Distributed {
+		options.Fence = func(ctx context.Context, connector string) error { return h.RequestFence(ctx, connector) }
+		options.TaskGeneration = func(connector string) int { return h.TaskGeneration(connector) }
+		options.VerifyTask = func(ctx context.Context, id connect.TaskID, generation int) error {
+			return h.VerifyTask(ctx, id, generation)
+		}
+	}
+	runtime := worker.New(options)
+	var err error
 	h, err = herder.New(herder.Options{
-		WorkerID: id, URL: url, Configs: configs, StatusDB: statusDB, Statuses: statuses, Runtime: runtime, Plugins: a.plugins,
-		Validator:   validate.New(validate.Options{Plugins: a.plugins, Worker: s, Resolve: a.resolve}),
-		Leader:      &client.Leader{Client: rester, Algorithm: s.Signing.Algorithm, Sign: herder.Sign},
-		NewMember:   func(l group.Listener) (herder.Member, error) { return a.member(ctx, l, url, id) },
+		WorkerID: id, URL: url, Configs: st.configs, StatusDB: st.statuses, Offsets: st.offsets, Statuses: statuses, Runtime: runtime, Plugins: w.plugins,
+		Validator:          validate.New(validate.Options{Plugins: w.plugins, Worker: s, Resolve: w.resolve}),
+		Leader:             &client.Leader{Client: rester, Algorithm: s.Signing.Algorithm, Sign: herder.Sign},
+		NewMember:          func(l group.Listener) (herder.Member, error) { return w.member(ctx, l, url, id) },
+		LeaderTransactions: s.LeaderProducer() != nil, ExactlyOnce: s.ExactlyOnceEnabled(),
 		SyncTimeout: s.SyncTimeout, MaxDelay: s.MaxDelay, UnsyncBackoff: s.UnsyncBackoff, Signing: herder.Signing(s.Signing),
-		TrackTopics: s.TopicTracking, ApplyLogLevel: func(namespace, level string) { a.levels.Set(namespace, level) },
-		Log: a.log.Named("herder"), ShutdownBudget: s.GracefulTimeout + 5*time.Second,
+		TrackTopics: s.TopicTracking, ApplyLogLevel: func(namespace, level string) { w.levels.Set(namespace, level) },
+		Log: w.log.Named("herder"), ShutdownBudget: s.GracefulTimeout + 5*time.Second,
 	})
 	if err != nil {
 		runtime.Close()
@@ -294,35 +311,42 @@ func (a *app) herder(ctx context.Context, admin *kafka.Client, rester *client.Cl
 	return h, runtime, nil
 }
 
-func (a *app) stores(ctx context.Context, admin *kafka.Client) (storage.ConfigStore, storage.StatusStore, error) {
-	s := a.settings
-	if s.Mode == settings.Standalone {
-		return memstore.NewConfigStore(), memstore.NewStatusStore(), nil
-	}
-	log := a.log.Named("storage")
-	// No connector of this worker keeps offsets there, but other workers of the group may.
-	if err := kafkastore.EnsureOffsetTopic(ctx, admin, kafkastore.Topic(s.OffsetTopic), log); err != nil {
-		return nil, nil, startError(ctx, err)
-	}
-	return kafkastore.NewConfigStore(kafkastore.Options{Topic: kafkastore.Topic(s.ConfigTopic), Producer: s.ConfigProducer(), Consumer: s.ConfigConsumer(), Admin: admin, Log: log}),
-		kafkastore.NewStatusStore(kafkastore.Options{Topic: kafkastore.Topic(s.StatusTopic), Producer: s.StatusProducer(), Consumer: s.StatusConsumer(), Admin: admin, Log: log}), nil
+// stores are what a worker remembers: in Kafka, or in memory and a file.
+type stores struct {
+	configs  storage.ConfigStore
+	statuses storage.StatusStore
+	offsets  storage.OffsetStore
 }
 
-func (a *app) member(ctx context.Context, l group.Listener, url, id string) (herder.Member, error) {
-	s := a.settings
+// stores makes the stores; the herder starts and stops them.
+func (w *Worker) stores(admin *kafka.Client) stores {
+	s, log := w.settings, w.log.Named("storage")
+	if s.Mode == settings.Standalone {
+		return stores{memstore.NewConfigStore(), memstore.NewStatusStore(), filestore.NewOffsetStore(s.OffsetFile, log)}
+	}
+	return stores{
+		kafkastore.NewConfigStore(kafkastore.Options{Topic: kafkastore.Topic(s.ConfigTopic), Producer: s.ConfigProducer(), Consumer: s.ConfigConsumer(),
+			Leader: s.LeaderProducer(), Admin: admin, Log: log}),
+		kafkastore.NewStatusStore(kafkastore.Options{Topic: kafkastore.Topic(s.StatusTopic), Producer: s.StatusProducer(), Consumer: s.StatusConsumer(), Admin: admin, Log: log}),
+		kafkastore.NewOffsetStore(kafkastore.OffsetOptions{Topic: kafkastore.Topic(s.OffsetTopic), Producer: s.OffsetTopicProducer(), Consumer: s.OffsetTopicConsumer(), Admin: admin, Log: log}),
+	}
+}
+
+func (w *Worker) member(ctx context.Context, l group.Listener, url, id string) (herder.Member, error) {
+	s := w.settings
 	if s.Mode == settings.Standalone {
 		return herder.NewSolo(url, l), nil
 	}
 	return group.NewMember(ctx, group.Options{
 		GroupID: s.GroupID, WorkerID: id, URL: url, Client: s.GroupMember(id),
 		SessionTimeout: s.SessionTimeout, RebalanceTimeout: s.RebalanceTimeout, HeartbeatInterval: s.HeartbeatInterval,
-		RetryBackoff: s.RetryBackoff, MaxDelay: s.MaxDelay, Protocol: s.Protocol, Log: a.log.Named("group"),
+		RetryBackoff: s.RetryBackoff, MaxDelay: s.MaxDelay, Protocol: s.Protocol, Log: w.log.Named("group"),
 	}, l)
 }
 
-func (a *app) addresses() []string {
-	all := make([]string, len(a.settings.REST.Listeners))
-	for i, l := range a.settings.REST.Listeners {
+func (w *Worker) addresses() []string {
+	all := make([]string, len(w.settings.REST.Listeners))
+	for i, l := range w.settings.REST.Listeners {
 		all[i] = l.Address()
 	}
 	return all
@@ -337,7 +361,7 @@ func startError(ctx context.Context, err error) error {
 	case isConfigError(err):
 		return err
 	}
-	return &environmentError{err}
+	return &EnvironmentError{err}
 }
 
 // localAddress is what a worker without a configured host is reached by (Java:
@@ -355,11 +379,11 @@ func localAddress() string {
 }
 
 // adminLoggers is nil when /admin is turned off.
-func (a *app) adminLoggers() rest.Loggers {
-	if a.settings.REST.AdminOff {
+func (w *Worker) adminLoggers() rest.Loggers {
+	if w.settings.REST.AdminOff {
 		return nil
 	}
-	return loggers{a.levels}
+	return loggers{w.levels}
 }
 
 // loggers shows the log levels to REST.

@@ -27,6 +27,8 @@ type configChanges struct {
 	sessionKey bool
 	// reconfigure are connectors that asked for new task configs; not from the config topic.
 	reconfigure map[string]bool
+	// unprivileged: a write of the leader failed; not from the config topic either.
+	unprivileged bool
 }
 
 func (p *pendingConfig) update(f func()) {
@@ -131,6 +133,12 @@ func (h *Herder) applyConfigChanges() {
 	}
 	for _, r := range p.restarts {
 		h.executeRestart(r)
+	}
+	if p.unprivileged {
+		h.claimPrivileges()
+	}
+	for id := range p.tasks {
+		h.failOutdatedFencing(id.Connector)
 	}
 	if p.sessionKey {
 		h.checkSessionKey()

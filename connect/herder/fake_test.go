@@ -60,6 +60,8 @@ type fakeRuntime struct {
 	mu   sync.Mutex
 	hang map[string]chan struct{}
 	fail map[string]error
+	// offsets are what every connector has committed.
+	offsets []connect.SourceOffset
 }
 
 func (r *fakeRuntime) call(ctx context.Context, format string, args ...any) error {
@@ -155,6 +157,8 @@ type tracedConfigs struct {
 	*trace
 	mu         sync.Mutex
 	refreshErr error
+	claimErr   error
+	writeErr   error // of the next privileged write
 }
 
 func (c *tracedConfigs) setRefreshErr(err error) {
@@ -238,8 +242,9 @@ func (m *fakeMember) assigned(a group.Assignment) {
 // fakeLeader is the other worker that leads.
 type fakeLeader struct {
 	*trace
-	mu  sync.Mutex
-	err error
+	mu      sync.Mutex
+	err     error
+	answers []error // before err
 }
 
 func (l *fakeLeader) PutTaskConfigs(_ context.Context, url, connector string, configs []map[string]string, key *storage.SessionKey) error {
@@ -256,6 +261,12 @@ func (fakeSink) Version() string { return "1.2" }
 func (fakeSink) ConfigDef() *config.Def {
 	return config.NewDef(config.Key{Name: "file", Type: config.TypeString, Default: "f", Order: -1})
 }
+
+// fakeSource is the same as a source.
+type fakeSource struct{ connect.SourceConnector }
+
+func (fakeSource) Version() string        { return "1.2" }
+func (fakeSource) ConfigDef() *config.Def { return fakeSink{}.ConfigDef() }
 
 // rig is a herder over fakes, in a synctest bubble.
 type rig struct {
@@ -289,7 +300,8 @@ func newRig(t *testing.T, solo bool, change ...func(o *Options)) *rig {
 	}
 	set := plugin.Builtin("4.3.1")
 	set.Connectors = []plugin.Plugin[connect.Connector]{
-		{Class: "io.example.TestSinkConnector", New: func() connect.Connector { return fakeSink{} }}}
+		{Class: "io.example.TestSinkConnector", New: func() connect.Connector { return fakeSink{} }},
+		{Class: "io.example.TestSourceConnector", New: func() connect.Connector { return fakeSource{} }}}
 	plugins, err := plugin.New(set)
 	if err != nil {
 		t.Fatal(err)

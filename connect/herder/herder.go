@@ -32,6 +32,17 @@ type Runtime interface {
 	StopTask(ctx context.Context, id connect.TaskID)
 	SetConnectorTarget(ctx context.Context, name string, target connect.TargetState) error
 	SetTaskTarget(id connect.TaskID, target connect.TargetState)
+	// FenceZombies makes sure that tasks 0 to tasks-1 of a source connector, wherever they
+	// still run, cannot write any more.
+	FenceZombies(ctx context.Context, connector string, tasks int, config map[string]string) error
+	// ConnectorOffsets returns what a connector has committed: for a sink the offsets of its
+	// consumer group, for a source what is stored for its source partitions.
+	ConnectorOffsets(ctx context.Context, name string, config map[string]string) ([]connect.SourceOffset, error)
+	// AlterConnectorOffsets and ResetConnectorOffsets change the offsets of a connector whose
+	// tasks are stopped. told reports whether the connector itself took part (KIP-875). An
+	// error of the offsets given is a *worker.OffsetsError.
+	AlterConnectorOffsets(ctx context.Context, name string, config map[string]string, offsets []connect.SourceOffset) (told bool, err error)
+	ResetConnectorOffsets(ctx context.Context, name string, config map[string]string) (told bool, err error)
 }
 
 // Member is this worker's place in the group: *group.Member or *Solo.
@@ -50,17 +61,24 @@ var (
 	_ Member  = (*group.Member)(nil)
 )
 
-// LeaderClient sends task configs to the leader; package rest/client has one.
+// LeaderClient makes internal requests to the leader; package rest/client has one. They
+// are signed with the key, unless it is nil.
 type LeaderClient interface {
 	PutTaskConfigs(ctx context.Context, leaderURL, connector string, configs []map[string]string, key *storage.SessionKey) error
+	// FenceZombies returns when the leader has fenced. What it answers is an *api.Error.
+	FenceZombies(ctx context.Context, leaderURL, connector string, key *storage.SessionKey) error
 }
 
-// Options are what a Herder is made of. All fields but the timings are required.
+// Options are what a Herder is made of. The timings, the switches
+// and what is said to may be left out.
 type Options struct {
-	WorkerID  string // host:port, as in statuses
-	URL       string // advertised, with trailing slash
-	Configs   storage.ConfigStore
-	StatusDB  storage.StatusStore
+	WorkerID string // host:port, as in statuses
+	URL      string // advertised, with trailing slash
+	Configs  storage.ConfigStore
+	StatusDB storage.StatusStore
+	// Offsets is the worker's store of source offsets, which the herder only starts and
+	// stops; nil: there is none.
+	Offsets   storage.OffsetStore
 	Statuses  *worker.Statuses
 	Runtime   Runtime
 	Plugins   *plugin.Registry
@@ -68,6 +86,12 @@ type Options struct {
 	Leader    LeaderClient
 	// NewMember makes the member that calls the given listener.
 	NewMember func(l group.Listener) (Member, error)
+
+	// LeaderTransactions: the leader writes to the config topic in transactions, for which it
+	// claims the privilege; exactly.once.source.support is preparing or enabled.
+	LeaderTransactions bool
+	// ExactlyOnce: exactly.once.source.support is enabled.
+	ExactlyOnce bool
 
 	SyncTimeout    time.Duration // worker.sync.timeout.ms
 	MaxDelay       time.Duration // scheduled.rebalance.max.delay.ms
@@ -93,6 +117,10 @@ type Herder struct {
 	writes  chan struct{} // capacity 1: one write of the leader at a time
 	workers sync.WaitGroup
 	pending pendingConfig
+	// privileged: the leader may write; changed by who has the write slot, and by the loop
+	// when the leadership changes.
+	privileged atomic.Bool
+	modifying  keyedLock // by connector: one change of its offsets at a time
 
 	// Owned by the loop.
 	items      map[connect.TaskID]*item
@@ -102,7 +130,10 @@ type Herder struct {
 	assignedFor map[string]struct{}
 	rejoinAt    *time.Timer
 	keyTimer    *time.Timer
-	readTries   int // left before everything is given up, see cannotReadConfigs
+	claimTimer  *time.Timer
+	claiming    bool                // write privileges are being claimed, or claimTimer runs
+	fencings    map[string]*fencing // by connector
+	readTries   int                 // left before everything is given up, see cannotReadConfigs
 	reconfigs   map[string]*reconfig
 	rotating    bool            // a session key is being written
 	runCtx      context.Context //nolint:containedctx // the loop's own, for the goroutines it starts
@@ -132,7 +163,7 @@ func New(o Options) (*Herder, error) {
 	}
 	h := &Herder{
 		Options: o, events: make(chan func()), done: make(chan struct{}), writes: make(chan struct{}, 1),
-		items: map[connect.TaskID]*item{}, reconfigs: map[string]*reconfig{}, readTries: fullReadTries,
+		items: map[connect.TaskID]*item{}, reconfigs: map[string]*reconfig{}, fencings: map[string]*fencing{}, readTries: fullReadTries,
 	}
 	h.pending.changed = make(chan struct{}, 1)
 	h.view.Store(&view{})
@@ -176,7 +207,7 @@ func (h *Herder) Run(ctx context.Context) error {
 
 // loop handles events until ctx ends (nil) or the membership fails.
 func (h *Herder) loop(ctx context.Context, left <-chan error) error {
-	h.rejoinAt, h.keyTimer = stoppedTimer(), stoppedTimer()
+	h.rejoinAt, h.keyTimer, h.claimTimer = stoppedTimer(), stoppedTimer(), stoppedTimer()
 	for {
 		select {
 		case <-ctx.Done():
@@ -194,6 +225,9 @@ func (h *Herder) loop(ctx context.Context, left <-chan error) error {
 			h.rejoin("the scheduled rebalance delay is over")
 		case <-h.keyTimer.C:
 			h.rotateSessionKey()
+		case <-h.claimTimer.C:
+			h.claiming = false
+			h.claimPrivileges()
 		}
 	}
 }
@@ -242,6 +276,12 @@ func (h *Herder) leaveGroup(leave context.CancelFunc, left <-chan error) {
 }
 
 func (h *Herder) startStores(ctx context.Context) error {
+	if h.Offsets != nil {
+		h.setStage("reading the offset topic")
+		if err := h.Offsets.Start(ctx); err != nil {
+			return fmt.Errorf("start the offset store: %w", err)
+		}
+	}
 	h.setStage("starting the status store")
 	if err := h.StatusDB.Start(ctx); err != nil {
 		return fmt.Errorf("start the status store: %w", err)
@@ -262,6 +302,12 @@ func (h *Herder) stopStores(ctx context.Context) {
 	}
 	if err := h.StatusDB.Stop(ctx); err != nil {
 		h.Log.Warn("could not stop the status store", zap.Error(err))
+	}
+	if h.Offsets == nil {
+		return
+	}
+	if err := h.Offsets.Stop(ctx); err != nil {
+		h.Log.Warn("could not stop the offset store", zap.Error(err))
 	}
 }
 
@@ -302,6 +348,33 @@ func (h *Herder) background(ctx context.Context, work func(ctx context.Context) 
 			_ = h.post(h.runCtx, then)
 		}
 	})
+}
+
+// apart runs the work of a request outside the loop, as the herder's own: when ctx ends it
+// goes on, since half of it may be worse than all, but nobody waits for it any more.
+func (h *Herder) apart(ctx context.Context, work func(ctx context.Context) error) error {
+	result := make(chan error, 1)
+	err := h.call(ctx, func() {
+		if h.stopping {
+			result <- errShuttingDown
+			return
+		}
+		h.background(h.runCtx, func(ctx context.Context) func() {
+			result <- work(ctx)
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-h.done:
+		return errShuttingDown
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (h *Herder) publish(change func(v *view)) {

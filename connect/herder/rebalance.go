@@ -95,12 +95,16 @@ func (h *Herder) assigned(a group.Assignment) {
 	if h.stopping {
 		return
 	}
+	wasLeader := h.view.Load().leader
 	h.assignment, h.resolved = a, false
 	h.publish(func(v *view) {
 		v.generation, v.known = a.Generation, a.Err == 0
 		v.leader, v.leaderURL, v.sessioned = a.IsLeader, a.LeaderURL, a.Version >= 2
 		v.needsReconfig = false
 	})
+	if a.IsLeader != wasLeader {
+		h.leadershipChanged()
+	}
 	h.rejoinAt.Stop()
 	if a.Delay > 0 {
 		h.rejoinAt.Reset(a.Delay)

@@ -121,11 +121,7 @@ func (h *Herder) writeTaskConfigs(ctx context.Context, name string) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, forwardTimeout, errForwardTimeout)
 	defer cancel()
-	var key *storage.SessionKey
-	if v.sessioned {
-		key = h.Configs.Snapshot().SessionKey
-	}
-	return h.Leader.PutTaskConfigs(ctx, v.leaderURL, name, configs, key)
+	return h.Leader.PutTaskConfigs(ctx, v.leaderURL, name, configs, h.signingKey())
 }
 
 // forwardTimeout is how long a request served through the herder may take (Java:

@@ -20,26 +20,18 @@ func errNotLeader(v *view) error {
 	return &api.ForwardError{URL: v.leaderURL, Reason: "Only the leader can process this request."}
 }
 
+// standalone reports whether this worker is a group of its own.
+func (h *Herder) standalone() bool {
+	_, solo := h.member.(*Solo)
+	return solo
+}
+
 // checkLeader returns where to forward to when this worker is not the leader.
 func (h *Herder) checkLeader() error {
 	if v := h.view.Load(); !v.leader || !v.known {
 		return errNotLeader(v)
 	}
 	return nil
-}
-
-// write runs a change of the config topic; one at a time, so that a check before it still
-// holds when it is written.
-func (h *Herder) write(ctx context.Context, f func() error) error {
-	select {
-	case h.writes <- struct{}{}:
-		defer func() { <-h.writes }()
-	case <-h.done:
-		return errShuttingDown
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	return f()
 }
 
 // PutConnector validates a config, on the worker that was asked, and has the leader write
@@ -51,7 +43,7 @@ func (h *Herder) PutConnector(ctx context.Context, name string, config map[strin
 	if err := h.checkLeader(); err != nil {
 		return info, false, err
 	}
-	err = h.write(ctx, func() error {
+	err = h.lead(ctx, func() error {
 		created = !h.Configs.Snapshot().Contains(name)
 		if !created && !replace {
 			return api.Errorf(http.StatusConflict, "Connector %s already exists", name)
@@ -81,7 +73,7 @@ func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[stri
 	if err := h.checkLeader(); err != nil {
 		return info, err
 	}
-	err = h.write(ctx, func() error {
+	err = h.lead(ctx, func() error {
 		state := h.Configs.Snapshot().Connector(name)
 		if state == nil {
 			return errNotFound(name)
@@ -110,7 +102,7 @@ func (h *Herder) DeleteConnector(ctx context.Context, name string) error {
 	if err := h.checkLeader(); err != nil {
 		return err
 	}
-	return h.write(ctx, func() error {
+	return h.lead(ctx, func() error {
 		if !h.Configs.Snapshot().Contains(name) {
 			return errNotFound(name)
 		}
@@ -140,7 +132,7 @@ func (h *Herder) Stop(ctx context.Context, name string) error {
 	if err := h.checkLeader(); err != nil {
 		return err
 	}
-	return h.write(ctx, func() error {
+	return h.lead(ctx, func() error {
 		if !h.Configs.Snapshot().Contains(name) {
 			return api.Errorf(http.StatusNotFound, "Unknown connector %s", name)
 		}
@@ -156,6 +148,9 @@ func (h *Herder) Stop(ctx context.Context, name string) error {
 
 // PutTaskConfigs takes task configs from the worker that runs the connector.
 func (h *Herder) PutTaskConfigs(ctx context.Context, name string, configs []map[string]string, sig api.Signature) error {
+	if h.standalone() {
+		return api.Errorf(http.StatusInternalServerError, "Kafka Connect in standalone mode does not support externally setting task configurations.")
+	}
 	if err := h.verify(sig); err != nil {
 		return err
 	}
@@ -166,7 +161,7 @@ func (h *Herder) PutTaskConfigs(ctx context.Context, name string, configs []map[
 }
 
 func (h *Herder) putTaskConfigs(ctx context.Context, name string, configs []map[string]string) error {
-	return h.write(ctx, func() error {
+	return h.lead(ctx, func() error {
 		state := h.Configs.Snapshot().Connector(name)
 		if state == nil {
 			return errNotFound(name)
@@ -176,21 +171,6 @@ func (h *Herder) putTaskConfigs(ctx context.Context, name string, configs []map[
 		}
 		return h.Configs.PutTaskConfigs(ctx, name, configs)
 	})
-}
-
-// FenceZombies refuses to fence (KIP-618): only source connectors have transactional
-// producers, and none runs here.
-func (h *Herder) FenceZombies(_ context.Context, name string, sig api.Signature) error {
-	if err := h.verify(sig); err != nil {
-		return err
-	}
-	if err := h.checkLeader(); err != nil {
-		return err
-	}
-	if !h.Configs.Snapshot().Contains(name) {
-		return errNotFound(name)
-	}
-	return api.Errorf(http.StatusBadRequest, "Connector %s is not a source connector", name)
 }
 
 func errNotFound(name string) error {

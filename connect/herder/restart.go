@@ -149,7 +149,7 @@ func (h *Herder) RestartConnectorAndTasks(ctx context.Context, name string, incl
 	if !ok {
 		return api.ConnectorStatus{}, api.Errorf(http.StatusNotFound, "Status for connector %s not found", name)
 	}
-	if err := h.Configs.PutRestartRequest(ctx, r); err != nil {
+	if err := h.lead(ctx, func() error { return h.Configs.PutRestartRequest(ctx, r) }); err != nil {
 		return api.ConnectorStatus{}, err
 	}
 	st, err := h.ConnectorStatus(name)

@@ -87,7 +87,7 @@ func (h *Herder) rotateSessionKey() {
 	key := storage.SessionKey{Key: make([]byte, h.Signing.keyBytes()), Algorithm: h.Signing.KeyAlgorithm, Created: time.Now()}
 	rand.Read(key.Key) //nolint:errcheck // never fails
 	h.background(h.runCtx, func(ctx context.Context) func() {
-		err := h.Configs.PutSessionKey(ctx, key)
+		err := h.lead(ctx, func() error { return h.Configs.PutSessionKey(ctx, key) })
 		return func() {
 			h.rotating = false
 			if err != nil {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/worker"
-	"github.com/penstock-io/penstock/rest/api"
 	"github.com/penstock-io/penstock/storage"
 )
 
@@ -61,14 +60,6 @@ func TestConnectorLife(t *testing.T) {
 		if st := r.status.Tasks("c"); len(st) > 0 {
 			t.Errorf("statuses of deleted tasks: %v", st)
 		}
-	})
-}
-
-func TestNothingIsFenced(t *testing.T) {
-	bubble(t, true, func(t *testing.T, r *rig) {
-		wantError(t, r.h.FenceZombies(t.Context(), "c", api.Signature{}), 404, "Connector c not found")
-		r.put("c")
-		wantError(t, r.h.FenceZombies(t.Context(), "c", api.Signature{}), 400, "Connector c is not a source connector")
 	})
 }
 

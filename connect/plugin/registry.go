@@ -54,6 +54,8 @@ type Plugin[T any] struct {
 	Version string
 	// New makes an instance that is not configured. It is called from any goroutine.
 	New func() T
+	// Overview says in a sentence or two what the plugin does, for the reference; may be "".
+	Overview string
 }
 
 // Connector is a connector plugin.

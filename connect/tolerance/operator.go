@@ -3,7 +3,6 @@ package tolerance
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -12,34 +11,6 @@ import (
 
 	"github.com/penstock-io/penstock/connect"
 )
-
-// Stage is a step of a record's way; the names stand in logs and DLQ headers.
-type Stage string
-
-// The stages of a sink.
-const (
-	Transformation  Stage = "TRANSFORMATION"
-	KeyConverter    Stage = "KEY_CONVERTER"
-	ValueConverter  Stage = "VALUE_CONVERTER"
-	HeaderConverter Stage = "HEADER_CONVERTER"
-	TaskPut         Stage = "TASK_PUT"
-)
-
-// configKey is what a user changes to mend a failure of the stage.
-func (s Stage) configKey() string {
-	switch s {
-	case KeyConverter:
-		return "key.converter"
-	case ValueConverter:
-		return "value.converter"
-	case HeaderConverter:
-		return "header.converter"
-	case Transformation:
-		return "transforms"
-	default:
-	}
-	return ""
-}
 
 // Config has a connector's errors.* settings.
 type Config struct {
@@ -50,24 +21,38 @@ type Config struct {
 	LogMessages   bool          // errors.log.include.messages
 }
 
-// Failure describes one failed operation.
-type Failure struct {
-	Stage  Stage
-	Class  string // Java name of the converter, transform or task
-	Record *connect.SinkRecord
-	Err    error
+// Metrics are the JVM's task-error-metrics. They are written by the task and may be read
+// from any goroutine.
+type Metrics struct {
+	RecordFailures atomic.Int64 // total-record-failures: attempts that failed
+	RecordErrors   atomic.Int64 // total-record-errors: operations that failed for good
+	RecordsSkipped atomic.Int64 // total-records-skipped: of these, tolerated
+	Retries        atomic.Int64 // total-retries
+	ErrorsLogged   atomic.Int64 // total-errors-logged
+	LastError      atomic.Int64 // last-error-timestamp: ms since the epoch, 0 = none
+
+	DeadLetterRequests atomic.Int64 // deadletterqueue-produce-requests
+	DeadLetterFailures atomic.Int64 // deadletterqueue-produce-failures
 }
 
-// Operator decides about failures of one task. It belongs to the task's goroutine;
-// the counters can be read from any.
-type Operator struct {
-	id   connect.TaskID
-	cfg  Config
-	log  *zap.Logger
-	wait func(ctx context.Context, d time.Duration) error
+// Reporter keeps a record that failed, beside the log (Java: ErrorReporter). An error
+// means that it could not be handed over because ctx ended; other problems are the
+// reporter's own.
+type Reporter func(ctx context.Context, f Failure) error
 
-	// Counters with the names of the JVM's task-error-metrics.
-	RecordFailures, RecordErrors, RecordsSkipped, Retries, ErrorsLogged atomic.Int64
+// ErrStopped tells that the task was stopped before a failure was dealt with. The record
+// is neither done nor reported: it must be read again.
+var ErrStopped = errors.New("the task was stopped while it dealt with a record that failed")
+
+// Operator decides about failures of one task. Handle belongs to one goroutine; Report
+// and the metrics may be used from any.
+type Operator struct {
+	Metrics
+	id     connect.TaskID
+	cfg    Config
+	log    *zap.Logger
+	report Reporter // nil: the log is all
+	wait   func(ctx context.Context, d time.Duration) error
 }
 
 // New returns an operator for a task.
@@ -75,51 +60,109 @@ func New(id connect.TaskID, cfg Config, log *zap.Logger) *Operator {
 	return &Operator{id: id, cfg: cfg, log: log, wait: sleep}
 }
 
+// ReportTo makes the operator tell of failures to r too. It is called before the task
+// starts.
+func (o *Operator) ReportTo(r Reporter) { o.report = r }
+
+// TolerateAll reports whether errors.tolerance is all.
+func (o *Operator) TolerateAll() bool { return o.cfg.All }
+
 const firstRetryDelay = 300 * time.Millisecond
 
 // Handle deals with a failure: a *connect.RetriableError is retried by calling retry
-// (nil: not possible) until errors.retry.timeout has passed. skip means that the
-// record is to be left out; a non-nil error fails the task. Neither: a retry succeeded.
+// (nil: not possible) until errors.retry.timeout has passed. retry may return a *Failure
+// to tell that another stage has failed now. skip means that the record is to be left out;
+// a non-nil error fails the task. Neither: a retry succeeded.
+//
+// ctx ends when the task is to stop. Then the error is ErrStopped, whatever the tolerance
+// is: the JVM skips such a record, which would be lost with errors.tolerance=none.
 func (o *Operator) Handle(ctx context.Context, f Failure, retry func() error) (skip bool, err error) {
-	o.RecordFailures.Add(1)
-	if retry != nil && f.Err != nil {
-		f.Err = o.retry(ctx, f.Err, retry)
-		if f.Err == nil {
-			return false, nil
-		}
+	if retry == nil {
+		o.RecordFailures.Add(1)
+	} else if err := o.retry(ctx, &f, retry); err != nil {
+		return false, err
+	} else if f.Err == nil {
+		return false, nil
 	}
+	o.LastError.Store(time.Now().UnixMilli())
 	o.RecordErrors.Add(1)
+	if err := o.tell(ctx, f); err != nil {
+		return false, err
+	}
+	if !f.Stage.toleratesAll() && !retriable(f.Err) {
+		return false, unhandled(f)
+	}
 	if !o.cfg.All {
-		o.logFailure(f, true)
-		return false, o.exceeded(f)
+		return false, exceeded(f)
 	}
 	o.RecordsSkipped.Add(1)
-	o.logFailure(f, o.cfg.Log)
 	return true, nil
 }
 
-// retry calls op again, with growing delays, as long as it fails retriably.
-func (o *Operator) retry(ctx context.Context, err error, op func() error) error {
-	var retriable *connect.RetriableError
+// Report only tells of a failure and counts it: the record was given up already, e.g.
+// by the producer (Java: RetryWithToleranceOperator.executeFailed with errors.tolerance=all).
+func (o *Operator) Report(ctx context.Context, f Failure) {
+	_ = o.reported(ctx, f) // no ErrStopped matters to what is over
+}
+
+// GiveUp is Report for a record that is given up on the condition that it may be: an
+// error means that it may not, and the task is to fail with it, or that it stops.
+func (o *Operator) GiveUp(ctx context.Context, f Failure) error {
+	if err := o.reported(ctx, f); err != nil {
+		return err
+	}
+	if !o.cfg.All {
+		o.RecordErrors.Add(1)
+		return exceeded(f)
+	}
+	return nil
+}
+
+func (o *Operator) reported(ctx context.Context, f Failure) error {
+	o.LastError.Store(time.Now().UnixMilli())
+	o.RecordFailures.Add(1)
+	return o.tell(ctx, f)
+}
+
+func (o *Operator) tell(ctx context.Context, f Failure) error {
+	o.logFailure(f)
+	if o.report == nil {
+		return nil
+	}
+	return o.report(ctx, f)
+}
+
+// retry calls op again, with growing delays, as long as it fails retriably, and leaves
+// in f how the last try failed: f.Err is nil after a success. The one that is given up is
+// counted twice, as in the JVM since 4.1: once as retriable, once as final.
+func (o *Operator) retry(ctx context.Context, f *Failure, op func() error) error {
 	deadline := time.Now().Add(o.cfg.RetryTimeout)
-	for attempt := 0; errors.As(err, &retriable); attempt++ {
+	for attempt := 0; f.Err != nil; attempt++ {
+		o.RecordFailures.Add(1)
+		if !retriable(f.Err) {
+			return nil
+		}
 		left := time.Until(deadline)
 		if o.cfg.RetryTimeout >= 0 && left <= 0 {
-			return err
+			o.RecordFailures.Add(1)
+			return nil
 		}
 		delay := o.delay(attempt)
 		if o.cfg.RetryTimeout >= 0 {
 			delay = min(delay, left)
 		}
 		if o.wait(ctx, delay) != nil {
-			return err
+			return ErrStopped
 		}
 		o.Retries.Add(1)
-		if err = op(); err != nil {
-			o.RecordFailures.Add(1)
-		}
+		f.atFrom(op())
 	}
-	return err
+	return nil
+}
+
+func retriable(err error) bool {
+	var r *connect.RetriableError
+	return errors.As(err, &r)
 }
 
 // delay is 300 ms doubled per attempt; beyond the maximum it is random below it.
@@ -131,36 +174,6 @@ func (o *Operator) delay(attempt int) time.Duration {
 	return d
 }
 
-func (o *Operator) logFailure(f Failure, enabled bool) {
-	if !enabled {
-		return
-	}
-	o.ErrorsLogged.Add(1)
-	msg := fmt.Sprintf("Error encountered in task %s. Executing stage '%s' with class '%s'", o.id, f.Stage, f.Class)
-	fields := []zap.Field{zap.Error(f.Err)}
-	if r := f.Record; r != nil && (o.cfg.LogMessages || !o.cfg.All) {
-		msg += fmt.Sprintf(", where consumed record is {topic='%s', partition=%d, offset=%d, timestamp=%d, timestampType=%s}",
-			r.Original.Topic, r.Original.Partition, r.Offset, r.Timestamp, r.TimestampType)
-	}
-	o.log.Error(msg+".", fields...)
-}
-
-// exceeded is the error that fails a task; the JVM's sentence comes first.
-func (o *Operator) exceeded(f Failure) error {
-	msg := "Tolerance exceeded in error handler"
-	if r := f.Record; r != nil {
-		msg += fmt.Sprintf(": the record of topic %s, partition %d, offset %d failed at stage %s with class %s",
-			r.Original.Topic, r.Original.Partition, r.Offset, f.Stage, f.Class)
-	}
-	msg += ". "
-	if key := f.Stage.configKey(); key != "" {
-		msg += "Set " + key + " to what the topic holds, or s"
-	} else {
-		msg += "S"
-	}
-	return &connect.Error{Msg: msg + "et errors.tolerance=all to skip such records.", Err: f.Err}
-}
-
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -168,6 +181,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-t.C:
-		return nil
+		return ctx.Err() // a stop counts even if the time is over as well
 	}
 }

@@ -27,6 +27,7 @@ type connectorRun struct {
 	log       *zap.Logger
 	// reconfigure asks the herder for new task configs.
 	reconfigure func()
+	offsets     *connectorOffsets // of a source connector
 
 	commands  chan func(ctx context.Context)
 	stopped   chan struct{}
@@ -52,6 +53,9 @@ const (
 // run executes commands until the connector is stopped.
 func (c *connectorRun) run(ctx context.Context) {
 	defer close(c.done)
+	if c.offsets != nil {
+		defer c.offsets.close()
+	}
 	for {
 		select {
 		case <-c.stopped:
@@ -99,7 +103,7 @@ func (c *connectorRun) resume(ctx context.Context) error {
 		return nil
 	}
 	c.started = true
-	if err := c.call(func() error { return c.connector.Start(ctx, (*connectorContext)(c), c.props) }); err != nil {
+	if err := c.call(func() error { return c.connector.Start(ctx, c.context(), c.props) }); err != nil {
 		return c.fail(err)
 	}
 	c.state = connectorStarted
@@ -187,6 +191,19 @@ func (c *connectorRun) taskConfigs(ctx context.Context, maxTasks int) ([]map[str
 		return nil, ctx.Err()
 	}
 }
+
+// context returns what the plugin is given.
+func (c *connectorRun) context() connect.ConnectorContext {
+	if c.offsets != nil {
+		return &sourceConnectorContext{(*connectorContext)(c)}
+	}
+	return (*connectorContext)(c)
+}
+
+// sourceConnectorContext implements connect.SourceConnectorContext.
+type sourceConnectorContext struct{ *connectorContext }
+
+func (c *sourceConnectorContext) Offsets() connect.OffsetReader { return c.offsets }
 
 // connectorContext implements connect.ConnectorContext.
 type connectorContext connectorRun

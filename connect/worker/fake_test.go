@@ -16,11 +16,14 @@ import (
 	"github.com/penstock-io/penstock/connect/config"
 	"github.com/penstock-io/penstock/connect/data"
 	"github.com/penstock-io/penstock/connect/tolerance"
+	"github.com/penstock-io/penstock/connect/transform"
 	"github.com/penstock-io/penstock/internal/kafka"
 	"github.com/penstock-io/penstock/storage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
+}
 
 // trace records what happens, in order.
 type trace struct {
@@ -52,6 +55,7 @@ type fakeConsumer struct {
 	asyncErr error
 	acks     []func()
 	over     chan struct{} // closed when the script is over
+	onCommit func(offsets map[connect.TopicPartition]int64)
 }
 
 func (c *fakeConsumer) Poll(ctx context.Context, timeout time.Duration) ([]kafka.Batch, error) {
@@ -99,10 +103,16 @@ func (c *fakeConsumer) Resume(tps ...connect.TopicPartition) {
 }
 func (c *fakeConsumer) CommitAsync(offsets map[connect.TopicPartition]int64, done func(error)) {
 	c.add("commit %v", offsets)
+	if c.onCommit != nil {
+		c.onCommit(offsets)
+	}
 	c.acks = append(c.acks, func() { done(c.asyncErr) })
 }
 func (c *fakeConsumer) CommitSync(_ context.Context, offsets map[connect.TopicPartition]int64) error {
 	c.add("commit at close %v", offsets)
+	if c.onCommit != nil {
+		c.onCommit(offsets)
+	}
 	return nil
 }
 func (c *fakeConsumer) Wake() {
@@ -221,7 +231,7 @@ func newRig(t *testing.T, tol tolerance.Config, script ...func(c *fakeConsumer) 
 			r.consumer.listener = l
 			return r.consumer, nil
 		},
-		convert:       &sinkConverter{key: textConverter{}, value: textConverter{}, header: textConverter{}},
+		convert:       &sinkConverter{chain: &transform.Chain{}, converters: &converters{key: textConverter{}, value: textConverter{}, header: textConverter{}}},
 		operator:      tolerance.New(id, tol, zap.NewNop()),
 		flushInterval: time.Hour, flushTimeout: time.Minute, now: time.Now,
 	}

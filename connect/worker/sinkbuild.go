@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config/javaregex"
-	"github.com/penstock-io/penstock/connect/convert"
 	"github.com/penstock-io/penstock/connect/settings"
 	"github.com/penstock-io/penstock/connect/tolerance"
 	"github.com/penstock-io/penstock/internal/kafka"
@@ -44,22 +42,26 @@ func (w *Worker) sinkTask(id connect.TaskID, connectorConfig, taskConfig map[str
 	if err != nil {
 		return nil, err
 	}
-	converters, err := w.sinkConverter(s)
+	factory, ok := p.New().(connect.SinkConnector)
+	if !ok {
+		return nil, fmt.Errorf("connector %s makes no sink tasks", p.Class)
+	}
+	operator := tolerance.New(id, tolerance.Config{
+		All: s.Errors.TolerateAll, RetryTimeout: s.Errors.RetryTimeout, RetryDelayMax: s.Errors.RetryDelayMax,
+		Log: s.Errors.Log, LogMessages: s.Errors.LogMessages,
+	}, log)
+	dead, err := w.deadLetters(id, s, connectorProps, &operator.Metrics, log)
 	if err != nil {
 		return nil, err
 	}
-	factory, ok := p.New().(connect.SinkConnector)
-	if !ok {
-		return nil, fmt.Errorf("connector %s: this worker does not run source tasks yet", p.Class)
+	convert, err := w.sinkConverter(&s.Connector, connectorProps)
+	if err != nil {
+		return nil, err
 	}
 	sink := factory.NewTask()
 	t := &sinkTask{
 		task: newTask(id, sink.Version(), target, w.Statuses, log), sink: sink, props: taskProps, taskClass: factory.TaskClass(),
-		newConsumer: newConsumer, convert: converters,
-		operator: tolerance.New(id, tolerance.Config{
-			All: s.Errors.TolerateAll, RetryTimeout: s.Errors.RetryTimeout, RetryDelayMax: s.Errors.RetryDelayMax,
-			Log: s.Errors.Log, LogMessages: s.Errors.LogMessages,
-		}, log),
+		newConsumer: newConsumer, convert: convert, operator: operator, dead: dead, keepsErrors: s.Errors.Log,
 		flushInterval: w.Settings.OffsetFlushInterval, flushTimeout: w.Settings.OffsetFlushTimeout, now: time.Now,
 	}
 	if w.Settings.TopicTracking {
@@ -69,7 +71,7 @@ func (w *Worker) sinkTask(id connect.TaskID, connectorConfig, taskConfig map[str
 }
 
 // consumerOf returns what makes the consumer of a sink task.
-func (w *Worker) consumerOf(id connect.TaskID, s *settings.Connector, connectorProps map[string]string, log *zap.Logger) (
+func (w *Worker) consumerOf(id connect.TaskID, s *settings.Sink, connectorProps map[string]string, log *zap.Logger) (
 	func(ctx context.Context, l kafka.RebalanceListener) (consumer, error), error) {
 	props, err := w.Settings.SinkConsumer(id, connectorProps)
 	if err != nil {
@@ -92,69 +94,38 @@ func (w *Worker) consumerOf(id connect.TaskID, s *settings.Connector, connectorP
 	}, nil
 }
 
-// sinkConverter makes and configures the three converters of a task.
-func (w *Worker) sinkConverter(s *settings.Connector) (_ *sinkConverter, err error) {
-	c := &sinkConverter{}
-	defer func() {
-		if err == nil {
-			return
-		}
-		if e := c.closeMade(); e != nil { // joined to err it would hide err's cause in the trace
+// deadLetters returns the dead letter queue of a sink task, nil if it has none.
+func (w *Worker) deadLetters(id connect.TaskID, s *settings.Sink, connectorProps map[string]string, m *tolerance.Metrics, log *zap.Logger) (*deadLetterQueue, error) {
+	if s.DeadLetter.Topic == "" {
+		return nil, nil
+	}
+	admin, err := w.Settings.DeadLetterAdmin(id, connectorProps)
+	if err != nil {
+		return nil, err
+	}
+	producer, err := w.Settings.DeadLetterProducer(id, connectorProps)
+	if err != nil {
+		return nil, err
+	}
+	q := newDeadLetterQueue(id, s.DeadLetter, m, log)
+	q.connect = connectDeadLetters(s.DeadLetter, admin, producer, log)
+	return q, nil
+}
+
+// sinkConverter makes the converters and transforms of a sink task.
+func (w *Worker) sinkConverter(s *settings.Connector, connectorProps map[string]string) (*sinkConverter, error) {
+	c, err := w.converters(s)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := w.transformChain(connectorProps)
+	if err != nil {
+		if e := c.close(); e != nil { // joined to err it would hide err's cause in the trace
 			w.Log.Warn("could not close a converter", zap.Error(e))
 		}
-	}()
-	if c.key, c.keyClass, err = w.recordConverter(s, "key.converter", true); err != nil {
 		return nil, err
 	}
-	if c.value, c.valueClass, err = w.recordConverter(s, "value.converter", false); err != nil {
-		return nil, err
-	}
-	named := s.Converter(w.Settings, "header.converter")
-	p, err := w.Plugins.HeaderConverter(named.Class)
-	if err != nil {
-		return nil, converterError("header.converter", named.Class, err)
-	}
-	if err := p.CheckVersion(named.Version); err != nil {
-		return nil, converterError("header.converter", named.Class, err)
-	}
-	header := p.New()
-	if err := header.ConfigureHeader(convert.WithHeaderType(named.Props)); err != nil {
-		return nil, converterError("header.converter", named.Class, err)
-	}
-	c.header, c.headerClass = header, p.Class
-	return c, nil
-}
-
-func (w *Worker) recordConverter(s *settings.Connector, key string, isKey bool) (convert.Converter, string, error) {
-	named := s.Converter(w.Settings, key)
-	p, err := w.Plugins.Converter(named.Class)
-	if err != nil {
-		return nil, "", converterError(key, named.Class, err)
-	}
-	if err := p.CheckVersion(named.Version); err != nil {
-		return nil, "", converterError(key, named.Class, err)
-	}
-	c := p.New()
-	if err := c.Configure(convert.WithType(named.Props, isKey), isKey); err != nil {
-		return nil, "", converterError(key, named.Class, err)
-	}
-	return c, p.Class, nil
-}
-
-func converterError(key, class string, err error) error {
-	return &connect.Error{Msg: fmt.Sprintf("could not set up %s with class %s", key, class), Err: err}
-}
-
-// closeMade closes the converters that were made before another one failed.
-func (c *sinkConverter) closeMade() error {
-	var problems []error
-	if c.key != nil {
-		problems = append(problems, c.key.Close())
-	}
-	if c.value != nil {
-		problems = append(problems, c.value.Close())
-	}
-	return errors.Join(problems...)
+	return &sinkConverter{converters: c, chain: chain}, nil
 }
 
 // usedTopics records in the status topic which topics a connector reads (KIP-558). A

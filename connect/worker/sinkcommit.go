@@ -41,11 +41,13 @@ func (c *commitState) forget(tp connect.TopicPartition) {
 
 // commitIfDue starts a commit of the whole assignment when its time has come or the
 // task asked for one, and gives up a commit that takes too long.
-func (s *sinkTask) commitIfDue(ctx context.Context) {
+func (s *sinkTask) commitIfDue(ctx context.Context) error {
 	c, now := &s.commits, s.now()
 	if !c.inFlight && (s.context.commitRequested.Swap(false) || !now.Before(c.next)) {
 		c.next = now.Add(s.flushInterval)
-		s.commitAsync(ctx)
+		if err := s.commitAsync(ctx); err != nil {
+			return err
+		}
 	}
 	if c.inFlight && now.Sub(c.started) >= s.flushTimeout {
 		s.log.Warn("Commit of offsets timed out", zap.Duration("after", now.Sub(c.started)))
@@ -53,13 +55,25 @@ func (s *sinkTask) commitIfDue(ctx context.Context) {
 		c.inFlight = false // a late answer carries an old sequence number
 		c.seq++
 	}
+	return nil
 }
 
-func (s *sinkTask) commitAsync(ctx context.Context) {
+// heldBackInterval is when a commit is tried again that had to stop short of records
+// which are on their way to the dead letter queue.
+const heldBackInterval = time.Second
+
+// commitAsync commits without waiting. An error fails the task: a record that it has
+// reported could not be kept.
+func (s *sinkTask) commitAsync(ctx context.Context) error {
 	c := &s.commits
 	tps := c.partitions()
 	if len(tps) == 0 {
-		return
+		return nil
+	}
+	if s.dead != nil {
+		if err := s.dead.failure(tps); err != nil {
+			return err
+		}
 	}
 	offsets, err := s.preCommit(ctx, tps)
 	if err != nil {
@@ -71,15 +85,19 @@ func (s *sinkTask) commitAsync(ctx context.Context) {
 		clear(s.consumed)
 		s.dropPending()
 		c.failures++
-		return
+		return nil
+	}
+	if s.dead != nil && s.dead.limit(offsets, c.committed) {
+		c.next = s.now().Add(min(s.flushInterval, heldBackInterval))
 	}
 	if maps.Equal(offsets, c.committed) {
-		return
+		return nil
 	}
 	c.seq++
 	seq := c.seq
 	c.inFlight, c.started = true, s.now()
 	s.consumer.CommitAsync(offsets, func(err error) { s.committed(seq, offsets, err) })
+	return nil
 }
 
 // committed takes the answer to an asynchronous commit, in the task's goroutine.
@@ -129,9 +147,10 @@ func (s *sinkTask) preCommit(ctx context.Context, tps []connect.TopicPartition) 
 	return offsets, nil
 }
 
-// commitClosing commits partitions that are given up: preCommit, close, commit. Its
-// error fails the task only if the plugin's Close failed; a commit that fails means
-// that records are read again.
+// commitClosing commits partitions that are given up: preCommit, close, wait for the
+// dead letter queue, commit. Its error fails the task: the plugin's Close failed, or a
+// record that it has reported could not be kept. A commit that fails only means that
+// records are read again.
 func (s *sinkTask) commitClosing(ctx context.Context, tps []connect.TopicPartition) error {
 	offsets, err := s.preCommit(ctx, tps)
 	if err != nil {
@@ -141,6 +160,9 @@ func (s *sinkTask) commitClosing(ctx context.Context, tps []connect.TopicPartiti
 	committed := map[connect.TopicPartition]int64{}
 	for _, tp := range tps {
 		committed[tp] = s.commits.committed[tp]
+	}
+	if e := s.settleLetters(ctx, tps, offsets, committed); closeErr == nil {
+		closeErr = e
 	}
 	if err == nil && !maps.Equal(offsets, committed) {
 		s.commits.seq++
@@ -152,5 +174,25 @@ func (s *sinkTask) commitClosing(ctx context.Context, tps []connect.TopicPartiti
 	for _, tp := range tps {
 		s.commits.forget(tp)
 	}
+	if s.dead != nil {
+		s.dead.forget(tps...)
+	}
 	return closeErr
+}
+
+// settleLetters waits, for offset.flush.timeout.ms at most, until the records of the
+// partitions that failed are in the dead letter queue, and takes back offsets beyond
+// those that are not.
+func (s *sinkTask) settleLetters(ctx context.Context, tps []connect.TopicPartition, offsets, committed map[connect.TopicPartition]int64) error {
+	if s.dead == nil {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, s.flushTimeout)
+	defer cancel()
+	_ = s.dead.await(limited, tps) // limit deals with what is left
+	if s.dead.limit(offsets, committed) {
+		s.log.Warn("records are not in the dead letter queue yet: their offsets are not committed, they are read and reported again",
+			zap.String("topic", s.dead.settings.Topic), zap.Duration("waited", s.flushTimeout))
+	}
+	return s.dead.failure(tps)
 }

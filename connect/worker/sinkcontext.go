@@ -1,14 +1,12 @@
 package worker
 
 import (
-	"context"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/penstock-io/penstock/connect"
-	"github.com/penstock-io/penstock/connect/tolerance"
 )
 
 // sinkContext implements connect.SinkTaskContext.
@@ -65,8 +63,5 @@ func (c *sinkContext) RequestCommit() {
 }
 
 func (c *sinkContext) ReportErrant(record *connect.SinkRecord, err error) error {
-	// No retry, so there is nothing a context could cut short.
-	_, e := c.s.operator.Handle(context.Background(), tolerance.Failure{
-		Stage: tolerance.TaskPut, Class: c.s.taskClass, Record: record, Err: err}, nil)
-	return e
+	return c.s.giveUp(record, err)
 }

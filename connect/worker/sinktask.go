@@ -43,16 +43,26 @@ type sinkTask struct {
 	operator    *tolerance.Operator
 	topics      topicTracker // nil: off
 	taskClass   string
+	dead        *deadLetterQueue // nil: none
+	keepsErrors bool             // errors.log.enable
 
 	flushInterval, flushTimeout time.Duration
 	now                         func() time.Time
 
-	consumer consumer
-	context  *sinkContext
-	commits  commitState
-	records  []connect.SinkRecord             // the batch that is (re)delivered
-	consumed map[connect.TopicPartition]int64 // next offsets of that batch
-	paused   bool                             // target state PAUSED is in force
+	// work ends when the task is to stop, for what may take long; its end is no failure.
+	work      context.Context //nolint:containedctx // used by calls from the plugin
+	interrupt context.CancelFunc
+	consumer  consumer
+	context   *sinkContext
+	commits   commitState
+	records   []connect.SinkRecord             // the batch that is (re)delivered
+	batches   pendingBatches                   // what they were made of
+	consumed  map[connect.TopicPartition]int64 // next offsets of that batch
+	// putFailure is a record that the task has reported and that is not tolerated.
+	putFailure   error
+	warnedOfLoss bool
+	badInRow     int  // records that were given up by bisect since a put succeeded
+	paused       bool // target state PAUSED is in force
 	// redelivering: the last put asked for a retry; all partitions are paused until it succeeds.
 	redelivering bool
 	closed       bool
@@ -63,13 +73,33 @@ func (s *sinkTask) start(ctx context.Context) error {
 	s.commits.init(s.now().Add(s.flushInterval))
 	s.consumed = map[connect.TopicPartition]int64{}
 	s.context = newSinkContext(s)
+	s.work, s.interrupt = context.WithCancel(ctx)
+	s.wakeWith(func() {})
+	if s.dead != nil {
+		if err := s.dead.start(s.work); err != nil {
+			return err
+		}
+		s.operator.ReportTo(s.dead.report)
+	}
 	c, err := s.newConsumer(ctx, (*rebalances)(s))
 	if err != nil {
 		return err
 	}
 	s.consumer = c
-	s.setWake(c.Wake)
+	s.wakeWith(c.Wake)
 	return s.sink.Start(ctx, s.context, s.props)
+}
+
+// wakeWith sets what a change of the target state interrupts.
+func (s *sinkTask) wakeWith(wake func()) {
+	interrupt := func() {
+		if s.stopping() {
+			s.interrupt()
+		}
+		wake()
+	}
+	s.setWake(interrupt)
+	interrupt() // the change may have come before
 }
 
 // loop runs until the task is to stop.
@@ -78,7 +108,10 @@ func (s *sinkTask) loop(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		if err := s.iterate(ctx); err != nil {
+		switch err := s.iterate(ctx); {
+		case errors.Is(err, tolerance.ErrStopped) && s.stopping():
+			return nil // what was under way is read again
+		case err != nil:
 			return err
 		}
 	}
@@ -86,7 +119,9 @@ func (s *sinkTask) loop(ctx context.Context) error {
 }
 
 func (s *sinkTask) iterate(ctx context.Context) error {
-	s.commitIfDue(ctx)
+	if err := s.commitIfDue(ctx); err != nil {
+		return err
+	}
 	timeout := max(s.commits.next.Sub(s.now()), 0)
 	if t := s.context.takeTimeout(); t >= 0 {
 		timeout = min(timeout, t)
@@ -97,26 +132,31 @@ func (s *sinkTask) iterate(ctx context.Context) error {
 		return err
 	}
 	s.followTarget()
-	if err := s.convertAll(ctx, batches); err != nil {
+	if err := s.convertAll(batches); err != nil {
 		return err
 	}
 	return s.deliver(ctx)
 }
 
 // convertAll appends the records of the batches to the pending batch.
-func (s *sinkTask) convertAll(ctx context.Context, batches []kafka.Batch) error {
+func (s *sinkTask) convertAll(batches []kafka.Batch) error {
 	for i := range batches {
 		b := &batches[i]
 		if len(b.Records) == 0 {
 			continue
 		}
-		if s.topics != nil {
-			s.topics.track(b.Topic)
+		var (
+			converted bool
+			err       error
+		)
+		s.records, converted, err = s.convert.batch(s.work, s.records, b, s.operator)
+		if converted && s.topics != nil {
+			s.topics.track(b.Topic) // whatever transforms make of it
 		}
-		var err error
-		if s.records, err = s.convert.batch(ctx, s.records, b, s.operator); err != nil {
+		if err != nil {
 			return err
 		}
+		s.batches.add(*b)
 		// Dropped records count as consumed too.
 		s.consumed[b.TopicPartition] = b.Records[len(b.Records)-1].Offset + 1
 	}
@@ -127,8 +167,18 @@ func (s *sinkTask) convertAll(ctx context.Context, batches []kafka.Batch) error 
 func (s *sinkTask) deliver(ctx context.Context) error {
 	err := s.sink.Put(ctx, s.records)
 	var retriable *connect.RetriableError
+	bisected := err != nil && !errors.As(err, &retriable) && s.bisects()
+	if bisected {
+		err = s.bisect(ctx, err)
+	}
+	if s.putFailure != nil && (err == nil || errors.As(err, &retriable)) {
+		return s.putFailure // the task has ignored it
+	}
 	switch {
 	case err == nil:
+		if len(s.records) > 0 && !bisected {
+			s.badInRow = 0
+		}
 		for tp, next := range s.consumed {
 			s.commits.current[tp] = next
 		}
@@ -143,6 +193,7 @@ func (s *sinkTask) deliver(ctx context.Context) error {
 		if !s.redelivering {
 			s.log.Warn("RetriableException from SinkTask: the same batch is put again", zap.Error(err))
 			s.redelivering = true
+			s.batches.own()
 			s.consumer.Pause(s.consumer.Assignment()...)
 		}
 		return nil
@@ -153,6 +204,7 @@ func (s *sinkTask) deliver(ctx context.Context) error {
 func (s *sinkTask) dropPending() {
 	clear(s.records) // lets go of the fetched bytes
 	s.records = s.records[:0]
+	s.batches.clear()
 }
 
 // followTarget applies a change between STARTED and PAUSED.
@@ -198,6 +250,8 @@ func (s *sinkTask) rewind() {
 // finish makes the closing commit, stops the plugin and leaves the group.
 func (s *sinkTask) finish(ctx context.Context) error {
 	var errs []error
+	last, done := context.WithTimeout(ctx, s.flushTimeout)
+	defer done()
 	if s.consumer != nil {
 		if tps := s.commits.partitions(); len(tps) > 0 {
 			errs = append(errs, s.commitClosing(ctx, tps))
@@ -205,8 +259,14 @@ func (s *sinkTask) finish(ctx context.Context) error {
 	}
 	s.closed = true
 	errs = append(errs, s.sink.Stop(ctx))
+	if s.dead != nil {
+		s.dead.close(last)
+	}
+	s.setWake(nil)
+	if s.interrupt != nil {
+		s.interrupt()
+	}
 	if s.consumer != nil {
-		s.setWake(nil)
 		// The group must be left even if the task was cancelled.
 		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 		defer cancel()
@@ -281,4 +341,8 @@ func (s *sinkTask) forget(tps []connect.TopicPartition) {
 	}
 	clear(s.records[len(kept):])
 	s.records = kept
+	s.batches.forget(gone)
+	if s.dead != nil {
+		s.dead.forget(tps...)
+	}
 }

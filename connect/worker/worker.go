@@ -14,13 +14,14 @@ import (
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/plugin"
 	"github.com/penstock-io/penstock/connect/settings"
+	"github.com/penstock-io/penstock/storage"
 )
 
 // connectorStopTimeout is how long a connector instance may take to stop
 // (Java: Worker.CONNECTOR_GRACEFUL_SHUTDOWN_TIMEOUT_MS).
 const connectorStopTimeout = 5 * time.Second
 
-// Options are what a Worker is made of; all fields are required.
+// Options are what a Worker is made of; all fields are required, unless they say otherwise.
 type Options struct {
 	Settings *settings.Worker
 	Plugins  *plugin.Registry
@@ -29,7 +30,25 @@ type Options struct {
 	Resolve func(props map[string]string) (map[string]string, error)
 	// Reconfigure is called when a connector asks for new task configs; it must not block.
 	Reconfigure func(connector string)
-	Log         *zap.Logger
+	// Offsets is the worker's own store of source offsets, which its caller starts and stops.
+	Offsets storage.OffsetStore
+
+	// Fence, TaskGeneration and VerifyTask are for exactly-once source tasks; nil in a
+	// worker without exactly-once support.
+	//
+	// Fence asks the leader to shut out older tasks of a connector, and returns when it has.
+	Fence func(ctx context.Context, connector string) error
+	// TaskGeneration returns which generation of task configs a connector has, as far as
+	// this worker knows.
+	TaskGeneration func(connector string) int
+	// VerifyTask reads the config topic to its end, and fails when the connector has got
+	// another generation of task configs, or the task belongs to another worker.
+	VerifyTask func(ctx context.Context, id connect.TaskID, generation int) error
+	// TaskCount returns how many tasks a connector has, to be held against its tasks.max;
+	// nil: the tasks are not counted when they start.
+	TaskCount func(connector string) int
+
+	Log *zap.Logger
 }
 
 // Worker runs connectors and tasks (Java: Worker). It is safe for concurrent use; calls for
@@ -84,7 +103,7 @@ func (w *Worker) StartConnector(ctx context.Context, name string, config map[str
 	if err := p.CheckVersion(props["connector.plugin.version"]); err != nil {
 		return w.connectorFailed(name, fmt.Errorf("Failed to instantiate class for connector %s: %w", name, err)) //nolint:revive,staticcheck // the JVM's wording
 	}
-	if _, err := settings.ParseSink(props, nil); err != nil {
+	if err := w.checkConnector(p.Kind, props); err != nil {
 		return w.connectorFailed(name, err)
 	}
 	c := p.New()
@@ -99,8 +118,22 @@ func (w *Worker) StartConnector(ctx context.Context, name string, config map[str
 	}
 	runCtx, cancel := context.WithCancelCause(w.ctx)
 	run.cancel = cancel
+	if p.Kind == plugin.KindSource {
+		run.offsets = w.connectorOffsets(runCtx, name, props, c)
+	}
 	go run.run(runCtx)
 	return w.transition(ctx, run, target)
+}
+
+// checkConnector reads what the runtime itself needs of a config.
+func (w *Worker) checkConnector(kind plugin.Kind, props map[string]string) error {
+	var err error
+	if kind == plugin.KindSource {
+		_, err = settings.ParseSource(w.Settings, props, nil)
+	} else {
+		_, err = settings.ParseSink(props, nil)
+	}
+	return err
 }
 
 func (w *Worker) connectorFailed(name string, err error) error {
@@ -194,7 +227,7 @@ func (w *Worker) TaskConfigs(ctx context.Context, name string, config map[string
 	}
 	complete := make([]map[string]string, len(configs))
 	for i, c := range configs {
-		complete[i] = completeTaskConfig(c, config, run.connector.TaskClass())
+		complete[i] = completeTaskConfig(c, config, run.connector.TaskClass(), run.offsets == nil)
 	}
 	return complete, nil
 }
@@ -209,12 +242,17 @@ func tasksMax(props map[string]string) (n int, enforce bool) {
 
 // completeTaskConfig adds what the runtime needs and puts back the placeholders of the raw
 // connector config, so that no secret gets into the config topic.
-func completeTaskConfig(task, raw map[string]string, class string) map[string]string {
+func completeTaskConfig(task, raw map[string]string, class string, sink bool) map[string]string {
 	c := maps.Clone(task)
+	if c == nil {
+		c = map[string]string{}
+	}
 	c["task.class"] = class
-	for _, key := range []string{"topics", "topics.regex"} {
-		if v, ok := raw[key]; ok {
-			c[key] = v
+	if sink {
+		for _, key := range []string{"topics", "topics.regex"} {
+			if v, ok := raw[key]; ok {
+				c[key] = v
+			}
 		}
 	}
 	for k, v := range raw {
@@ -259,14 +297,60 @@ func (w *Worker) StartTask(_ context.Context, id connect.TaskID, connectorConfig
 	if exists {
 		return fmt.Errorf("Task already exists in this worker: %s", id) //nolint:revive // the JVM's wording
 	}
-	s, err := w.sinkTask(id, connectorConfig, taskConfig, target)
+	t, b, err := w.buildTask(id, connectorConfig, taskConfig, target)
 	if err != nil {
 		w.Statuses.task(id, connect.StateFailed, "", err)
 		return err
 	}
 	w.mu.Lock()
-	w.tasks[id] = s.task
+	w.tasks[id] = t
 	w.mu.Unlock()
-	go s.run(w.ctx, s)
+	go t.run(w.ctx, b)
+	return nil
+}
+
+// buildTask makes a task of the kind that its connector is of.
+func (w *Worker) buildTask(id connect.TaskID, connectorConfig, taskConfig map[string]string, target connect.TargetState) (*task, body, error) {
+	props, err := w.Resolve(connectorConfig)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := w.checkTaskCount(id.Connector, props); err != nil {
+		return nil, nil, err
+	}
+	p, err := w.Plugins.Connector(props["connector.class"])
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.Kind == plugin.KindSource {
+		s, err := w.sourceTask(id, connectorConfig, taskConfig, target)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s.task, s, nil
+	}
+	s, err := w.sinkTask(id, connectorConfig, taskConfig, target)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.task, s, nil
+}
+
+// checkTaskCount holds the number of task configs there are against tasks.max: they may
+// have been written by a worker that did not, or before tasks.max was lowered.
+func (w *Worker) checkTaskCount(connector string, props map[string]string) error {
+	if w.TaskCount == nil {
+		return nil
+	}
+	limit, enforce := tasksMax(props)
+	n := w.TaskCount(connector)
+	if n <= limit {
+		return nil
+	}
+	tooMany := &TooManyTasksError{connector, n, limit}
+	if enforce {
+		return tooMany
+	}
+	w.Log.Warn(tooMany.Error())
 	return nil
 }

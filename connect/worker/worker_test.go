@@ -185,7 +185,6 @@ func TestConnectorsThatCannotStart(t *testing.T) {
 	}{
 		{"an unknown class", "connector.class", "Nothing", "Failed to find any class that implements Connector"},
 		{"another version", "connector.plugin.version", "[9,)", "available versions: [1.2]"},
-		{"transformations", "transforms", "t", "for configuration transforms"},
 		{"a failing start", "fail", "x", "no disk"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -260,7 +259,8 @@ func TestTasksThatCannotBeMade(t *testing.T) {
 		{"key.converter", "Nothing", "could not set up key.converter with class Nothing"},
 		{"value.converter", "SimpleHeaderConverter", "does not implement the Converter interface"},
 		{"header.converter", "Nothing", "could not set up header.converter"},
-		{"errors.deadletterqueue.topic.name", "d", "dead letter queue"},
+		{"errors.deadletterqueue.topic.name", "t", "The DLQ topic 't' may not be included"},
+		{"transforms", "x", "transforms.x.type"},
 		{"topics", "", "Must configure one of topics or topics.regex"},
 		{"consumer.override.group.id", "x", "The 'None' policy does not allow 'group.id' to be overridden"},
 	} {

@@ -3,6 +3,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -56,6 +57,23 @@ type ConnectorStatus struct {
 	Connector InstanceStatus `json:"connector"`
 	Tasks     []TaskStatus   `json:"tasks"`
 	Type      string         `json:"type"`
+}
+
+// ConnectorOffsets answers GET /connectors/{c}/offsets and is the body of PATCH.
+type ConnectorOffsets struct {
+	Offsets []ConnectorOffset `json:"offsets"`
+}
+
+// ConnectorOffset is the offset of one partition of a source, or of a Kafka topic, as JSON
+// objects. null, or nothing, is no offset.
+type ConnectorOffset struct {
+	Partition json.RawMessage `json:"partition"`
+	Offset    json.RawMessage `json:"offset"`
+}
+
+// Message tells a user what was done.
+type Message struct {
+	Message string `json:"message"`
 }
 
 // CreateConnectorRequest is the body of POST /connectors.

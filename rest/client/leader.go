@@ -14,7 +14,8 @@ const (
 	AlgorithmHeader = "X-Connect-Request-Signature-Algorithm"
 )
 
-// Leader sends task configs to the leader of the group, signed. It is the herder's LeaderClient.
+// Leader sends internal requests to the leader of the group, signed. It is the herder's
+// LeaderClient.
 type Leader struct {
 	Client *Client
 	// Algorithm is inter.worker.signature.algorithm; Sign makes the base64 MAC.
@@ -32,12 +33,24 @@ func (l *Leader) PutTaskConfigs(ctx context.Context, leaderURL, connector string
 	if err != nil {
 		return err
 	}
+	return l.send(ctx, http.MethodPost, ConnectorURL(leaderURL, connector, "tasks"), body, key)
+}
+
+// FenceZombies has the leader shut out the former tasks of a source connector (KIP-618),
+// and returns when it has. What it answers instead is an *api.Error; a key is used as
+// with PutTaskConfigs.
+func (l *Leader) FenceZombies(ctx context.Context, leaderURL, connector string, key *storage.SessionKey) error {
+	return l.send(ctx, http.MethodPut, ConnectorURL(leaderURL, connector, "fence"), nil, key)
+}
+
+// send makes a request; without a body the signature is one of no bytes.
+func (l *Leader) send(ctx context.Context, method, target string, body []byte, key *storage.SessionKey) error {
 	header := http.Header{}
 	if key != nil {
 		header.Set(SignatureHeader, l.Sign(l.Algorithm, key.Key, body))
 		header.Set(AlgorithmHeader, l.Algorithm)
 	}
-	resp, err := l.Client.Do(ctx, http.MethodPost, ConnectorURL(leaderURL, connector, "tasks"), header, body)
+	resp, err := l.Client.Do(ctx, method, target, header, body)
 	if err != nil {
 		return err
 	}

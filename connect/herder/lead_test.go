@@ -1,0 +1,187 @@
+package herder
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/penstock-io/penstock/rest/api"
+	"github.com/penstock-io/penstock/storage"
+)
+
+func transactional(o *Options) { o.LeaderTransactions = true }
+
+const (
+	claimed     = "claim write privileges"
+	retryPlease = "Failed to write to config topic; this may be due to a transient error and the request can be safely retried"
+)
+
+var errLost = fmt.Errorf("producer was fenced: %w", storage.ErrPrivilegeLost)
+
+// assign makes the worker the leader or not, without a look at what happens.
+func (r *rig) assign(generation int32, leads bool) {
+	a := r.follower(generation, nil)
+	if leads {
+		a = r.leads(generation, nil)
+	}
+	a.Version = 1
+	r.member.assigned(a)
+	synctest.Wait()
+}
+
+func TestANewLeaderClaimsItsPrivileges(t *testing.T) {
+	bubble(t, false, func(t *testing.T, r *rig) {
+		r.store("c")
+		r.assign(1, false)
+		r.want()
+		r.assign(2, true)
+		r.want(claimed)
+		// Once is enough.
+		r.assign(3, true)
+		if err := r.h.DeleteConnector(t.Context(), "c"); err != nil {
+			t.Fatal(err)
+		}
+		r.want("rejoin: connector or task configs have changed")
+		// Another one may have led meanwhile.
+		r.assign(4, false)
+		r.assign(5, true)
+		r.want(claimed)
+	}, transactional)
+}
+
+func TestWithoutTransactionsNothingIsClaimed(t *testing.T) {
+	bubble(t, false, func(t *testing.T, r *rig) {
+		r.store("c")
+		r.assign(1, true)
+		if err := r.h.DeleteConnector(t.Context(), "c"); err != nil {
+			t.Fatal(err)
+		}
+		r.want("rejoin: connector or task configs have changed")
+	})
+}
+
+func TestLostPrivilegesAreClaimedAgain(t *testing.T) {
+	for name, write := range map[string]func(t *testing.T, r *rig) error{
+		"delete":       func(t *testing.T, r *rig) error { return r.h.DeleteConnector(t.Context(), "c") },
+		"stop":         func(t *testing.T, r *rig) error { return r.h.Stop(t.Context(), "c") },
+		"task configs": func(t *testing.T, r *rig) error { return r.h.PutTaskConfigs(t.Context(), "c", nil, api.Signature{}) },
+		"fencing":      func(t *testing.T, r *rig) error { return r.h.FenceZombies(t.Context(), "s", api.Signature{}) },
+		"restart": func(t *testing.T, r *rig) error {
+			_, err := r.h.RestartConnectorAndTasks(t.Context(), "c", true, false)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, false, func(t *testing.T, r *rig) {
+				r.store("c")
+				r.status.PutConnector("c", storage.Status{})
+				r.source("s", -1, 1)
+				r.assign(1, true)
+				r.want(claimed)
+				r.configs.failNextWrite(errLost)
+				wantError(t, write(t, r), 500, retryPlease)
+				synctest.Wait()
+				n := 0
+				for _, line := range r.take() {
+					if line == claimed {
+						n++
+					}
+				}
+				if n != 1 {
+					t.Errorf("claimed %d times", n)
+				}
+				if err := write(t, r); err != nil {
+					t.Errorf("the request cannot be retried: %v", err)
+				}
+			}, transactional)
+		})
+	}
+}
+
+func TestOtherErrorsOfAWriteCostNoPrivileges(t *testing.T) {
+	bubble(t, false, func(t *testing.T, r *rig) {
+		r.store("c")
+		r.assign(1, true)
+		r.want(claimed)
+		failure := errors.New("Error removing connector configuration from Kafka")
+		r.configs.failNextWrite(failure)
+		if err := r.h.DeleteConnector(t.Context(), "c"); !errors.Is(err, failure) {
+			t.Errorf("got %v", err)
+		}
+		r.want()
+	}, transactional)
+}
+
+func TestClaimsAreRepeatedWhileThisWorkerLeads(t *testing.T) {
+	bubble(t, false, func(t *testing.T, r *rig) {
+		r.store("c")
+		r.configs.setClaimErr(errors.New("no coordinator"))
+		r.assign(1, true)
+		r.want(claimed)
+		for range 3 {
+			time.Sleep(250*time.Millisecond - time.Nanosecond)
+			r.want()
+			time.Sleep(time.Nanosecond)
+			r.want(claimed)
+		}
+		// A request tries itself, and does not write without.
+		wantError(t, r.h.DeleteConnector(t.Context(), "c"), 500, retryPlease)
+		r.want(claimed)
+		if !r.configs.Snapshot().Contains("c") {
+			t.Error("a connector was deleted without privileges")
+		}
+		r.assign(2, false)
+		time.Sleep(time.Minute)
+		r.want()
+		r.assign(3, true)
+		r.want(claimed)
+		r.configs.setClaimErr(nil)
+		time.Sleep(time.Minute)
+		r.want(claimed)
+	}, transactional)
+}
+
+// A leader that was replaced while its write waited must not shut out its successor.
+func TestAFormerLeaderClaimsNothing(t *testing.T) {
+	bubble(t, false, func(t *testing.T, r *rig) {
+		r.store("c")
+		r.assign(1, true)
+		r.want(claimed)
+		r.h.writes <- struct{}{}
+		ended := async(func() error { return r.h.DeleteConnector(t.Context(), "c") })
+		r.assign(2, false)
+		synctest.Wait()
+		<-r.h.writes
+		wantForward(t, <-ended, "http://leader/")
+		r.want()
+	}, transactional)
+}
+
+func TestTheOffsetStoreStartsFirstAndEndsLast(t *testing.T) {
+	var offsets *tracedOffsets
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, true, func(o *Options) {
+			offsets = newTracedOffsets(o.Configs.(*tracedConfigs).trace)
+			o.Offsets = offsets
+		}).run()
+		r.want("start the offset store")
+		if err := r.end(); err != nil {
+			t.Fatal(err)
+		}
+		r.want("stop the config store", "stop the status store", "stop the offset store")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		failure := errors.New("no topic")
+		r := newRig(t, true, func(o *Options) {
+			offsets = newTracedOffsets(o.Configs.(*tracedConfigs).trace)
+			offsets.startErr = failure
+			o.Offsets = offsets
+		}).run()
+		if err := <-r.done; !errors.Is(err, failure) || err.Error() != "start the offset store: no topic" {
+			t.Errorf("Run: %v", err)
+		}
+		r.stop()
+	})
+}
