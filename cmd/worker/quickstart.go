@@ -13,6 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/penstock-io/penstock/connect/cli"
 	"github.com/penstock-io/penstock/connect/settings"
 	"github.com/penstock-io/penstock/connectors/hdfssink/filesystem"
 	"github.com/penstock-io/penstock/connectors/hdfssink/filesystem/hdfsfs"
@@ -53,10 +54,10 @@ func runQuickstart(ctx context.Context, args []string, out io.Writer) error {
 	fs.StringVar(&q.dir, "dir", "quickstart-data", "folder of local files; it is emptied")
 	fs.IntVar(&q.seconds, "seconds", 5, "how long events are produced")
 	fs.BoolVar(&q.keep, "keep", false, "leave the worker running at the end")
-	if files, err := parseFlags(fs, args); err != nil {
+	if files, err := cli.ParseFlags(fs, args); err != nil {
 		return err
 	} else if len(files) > 0 {
-		return usageError("quickstart takes no files")
+		return cli.UsageError("quickstart takes no files")
 	}
 	err := q.run(ctx)
 	if ctx.Err() != nil {
@@ -72,7 +73,7 @@ func (q *quickstart) run(ctx context.Context) error {
 	if q.bootstrap == "" {
 		cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 		if err != nil {
-			return &environmentError{fmt.Errorf("start the in-process Kafka: %w", err)}
+			return &cli.EnvironmentError{Err: fmt.Errorf("start the in-process Kafka: %w", err)}
 		}
 		defer cluster.Close()
 		q.bootstrap = strings.Join(cluster.ListenAddrs(), ",")
@@ -107,7 +108,7 @@ func (q *quickstart) prepareDir() error {
 	marker := filepath.Join(q.dir, ".penstock-quickstart")
 	if entries, err := os.ReadDir(q.dir); err == nil && len(entries) > 0 {
 		if _, err := os.Stat(marker); err != nil {
-			return usageError(fmt.Sprintf("%s exists and is not from an earlier quick start: name another folder with -dir", q.dir))
+			return cli.UsageError(fmt.Sprintf("%s exists and is not from an earlier quick start: name another folder with -dir", q.dir))
 		}
 		if err := os.RemoveAll(q.dir); err != nil {
 			return err
@@ -134,7 +135,7 @@ func (q *quickstart) startWorker(ctx context.Context) (stop func(), err error) {
 		return nil, err
 	}
 	log, levels := logging.New(file)
-	a, err := newApp(settings.Distributed, q.workerProperties(), log, levels)
+	a, err := program().NewWorker(settings.Distributed, q.workerProperties(), log, levels)
 	if err != nil {
 		file.Close()
 		return nil, err
@@ -142,7 +143,10 @@ func (q *quickstart) startWorker(ctx context.Context) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	start := time.Now()
-	go func() { done <- a.run(ctx) }()
+	go func() {
+		defer cancel()
+		done <- a.Run(ctx)
+	}()
 	stop = func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -150,13 +154,11 @@ func (q *quickstart) startWorker(ctx context.Context) (stop func(), err error) {
 		}
 		file.Close()
 	}
-	select {
-	case q.base = <-a.listening:
-	case err := <-done:
-		if err == nil { // told to stop before it listened
-			err = ctx.Err()
-		}
+	if q.base, err = a.URL(ctx); err != nil {
 		cancel()
+		if failed := <-done; failed != nil {
+			err = failed
+		}
 		file.Close()
 		return nil, err
 	}

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/penstock-io/penstock/connect/cli"
 )
 
 func TestTheQuickStart(t *testing.T) {
@@ -31,10 +35,14 @@ func TestTheQuickStart(t *testing.T) {
 }
 
 func TestTheQuickStartEmptiesNoFolderOfOthers(t *testing.T) {
-	file := writeText(t, "precious", "x")
-	err := runQuickstart(context.Background(), []string{"-dir", filepath.Dir(file)}, &strings.Builder{})
-	if exitCode(err) != exitConfig || !strings.Contains(err.Error(), "-dir") {
-		t.Errorf("exit code %d: %v", exitCode(err), err)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "precious"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var wrong cli.UsageError
+	err := runQuickstart(context.Background(), []string{"-dir", dir}, &strings.Builder{})
+	if !errors.As(err, &wrong) || !strings.Contains(err.Error(), "-dir") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -58,4 +66,11 @@ func (s *stopAt) Write(p []byte) (int, error) {
 		s.stop()
 	}
 	return len(p), nil
+}
+
+func TestTheQuickStartTakesNoFiles(t *testing.T) {
+	var wrong cli.UsageError
+	if err := program().Run([]string{"quickstart", "x"}, &strings.Builder{}); !errors.As(err, &wrong) {
+		t.Errorf("got %v", err)
+	}
 }
