@@ -60,6 +60,7 @@ stack-down: ## stop them again and delete their data
 	go run ./integration-tests/stack/ctl $(STACK_ARGS) down
 
 docs: build ## regenerate docs/reference/config from the definitions
+	rm -rf docs/reference/config
 	bin/worker plugins -docs docs/reference/config
 
 fuzz: ## 30 s of each fuzz target

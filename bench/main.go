@@ -43,7 +43,7 @@ func main() {
 	flag.StringVar(&o.worker, "worker", "bin/worker", "the worker's binary")
 	flag.IntVar(&o.records, "records", 2_000_000, "records of each path")
 	flag.IntVar(&o.runs, "runs", 5, "counted runs of each path, after one that is not")
-	flag.StringVar(&o.paths, "paths", "abc", "which paths to run")
+	flag.StringVar(&o.paths, "paths", "abcfvst", "which paths to run")
 	flag.IntVar(&o.tasks, "tasks", 4, "tasks.max")
 	flag.IntVar(&o.flushSize, "flush-size", 100_000, "flush.size")
 	flag.StringVar(&o.out, "out", "", "also write the table to this file")
@@ -79,30 +79,12 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer k.Stop()
-	h, err := stack.StartHDFS(ctx, stack.HDFSOptions{Dir: filepath.Join(dir, "hdfs")})
-	if err != nil {
+	report := header(o)
+	if report, err = runHDFS(ctx, k, dir, o, report); err != nil {
 		return err
 	}
-	defer h.Stop()
-
-	report := header(o)
-	for _, p := range paths {
-		if !strings.Contains(o.paths, p.id) {
-			continue
-		}
-		fmt.Printf("path %s: producing %d records of about %d bytes\n", p.id, o.records, len(p.value(0)))
-		if err := produce(ctx, k.Bootstrap, "bench-"+p.id, o, p.value); err != nil {
-			return err
-		}
-		floor, err := runFloor(ctx, k.Bootstrap, "bench-"+p.id, o)
-		if err != nil {
-			return err
-		}
-		sink, err := runSink(ctx, k, h, dir, p, o)
-		if err != nil {
-			return err
-		}
-		report += p.rows(floor, sink)
+	if report, err = runBoth(ctx, k, dir, o, report); err != nil {
+		return err
 	}
 	fmt.Print(report)
 	if o.out == "" {
@@ -111,12 +93,66 @@ func run(ctx context.Context, o options) error {
 	return os.WriteFile(o.out, []byte(report), 0o644)
 }
 
+// runHDFS measures the paths into HDFS beside a bare consumer.
+func runHDFS(ctx context.Context, k *stack.KafkaCluster, dir string, o options, report string) (string, error) {
+	if !strings.ContainsAny(o.paths, "abc") {
+		return report, nil
+	}
+	h, err := stack.StartHDFS(ctx, stack.HDFSOptions{Dir: filepath.Join(dir, "hdfs")})
+	if err != nil {
+		return report, err
+	}
+	defer h.Stop()
+	for _, p := range paths {
+		if !strings.Contains(o.paths, p.id) {
+			continue
+		}
+		fmt.Printf("path %s: producing %d records of about %d bytes\n", p.id, o.records, len(p.value(0)))
+		if err := produce(ctx, k.Bootstrap, "bench-"+p.id, o, p.value); err != nil {
+			return report, err
+		}
+		floor, err := runFloor(ctx, k.Bootstrap, "bench-"+p.id, o)
+		if err != nil {
+			return report, err
+		}
+		sink, err := runSink(ctx, k, h, dir, p, o)
+		if err != nil {
+			return report, err
+		}
+		report += p.rows(floor, sink)
+	}
+	return report, nil
+}
+
+// runBoth measures the paths that the JVM worker can run, too.
+func runBoth(ctx context.Context, k *stack.KafkaCluster, dir string, o options, report string) (string, error) {
+	produced := strings.Contains(o.paths, "a")
+	for _, p := range sharedPaths {
+		if !strings.Contains(o.paths, p.id) {
+			continue
+		}
+		if p.sink && !produced {
+			if err := produce(ctx, k.Bootstrap, "bench-a", o, plain); err != nil {
+				return report, err
+			}
+			produced = true
+		}
+		rows, err := runShared(ctx, k, dir, p, o)
+		if err != nil {
+			return report, err
+		}
+		report += rows
+	}
+	return report, nil
+}
+
 func header(o options) string {
 	return fmt.Sprintf(`# Benchmark of %s (commit %s), %s
 
 %s. %d records a run, 4 partitions, tasks.max=%d, flush.size=%d, %d counted runs after a warm-up;
 one Kafka 4.3.1 broker and one HDFS 3.4.2 DataNode on the same machine. Minimum / median / maximum.
-The JVM rows are reference figures of the JVM worker 4.3 with the JVM HDFS connector, warm, on the same kind of machine.
+The JVM rows of paths a and b are reference figures of the JVM worker 4.3 with the JVM HDFS connector, warm, on the same kind
+of machine; those of the other paths were measured in this run, tasks.max=1.
 
 | path | what | records/s | CPU µs per record | peak RSS MB |
 |---|---|---|---|---|

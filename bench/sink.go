@@ -55,7 +55,7 @@ type worker struct {
 	rest *client.Client
 }
 
-func startWorker(ctx context.Context, k *stack.KafkaCluster, dir, binary, id string) (*worker, error) {
+func startWorker(ctx context.Context, k *stack.KafkaCluster, dir, binary, id string, more ...string) (*worker, error) {
 	ports, err := stack.FreePorts(1)
 	if err != nil {
 		return nil, err
@@ -75,6 +75,7 @@ config.storage.replication.factor=1
 offset.storage.replication.factor=1
 status.storage.replication.factor=1
 `, k.Bootstrap, id, ports[0], stringConverter, stringConverter, id, id, id)
+	props += strings.Join(more, "\n") + "\n"
 	file := filepath.Join(dir, "worker.properties")
 	if err := os.WriteFile(file, []byte(props), 0o644); err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 )
 
 // JVMWorker is Apache Kafka's own distributed Connect worker, the reference for every
-// comparison; it has the FileStream connectors.
+// comparison; it has the FileStream and the test connectors (Mock, Verifiable, Schema).
 type JVMWorker struct {
 	*Process
 	URL string // http://127.0.0.1:port
@@ -27,7 +27,8 @@ func StartJVMWorker(ctx context.Context, dir string, props map[string]string) (*
 	if err != nil {
 		return nil, err
 	}
-	// connect-file must be on plugin.path and not on the class path.
+	// connect-file must be on plugin.path and not on the class path; for the test connectors
+	// it is the other way round.
 	plugins := filepath.Join(dir, "plugins")
 	jars, err := filepath.Glob(filepath.Join(lib, "*.jar"))
 	if err != nil {
@@ -35,14 +36,15 @@ func StartJVMWorker(ctx context.Context, dir string, props map[string]string) (*
 	}
 	var classPath []string
 	for _, jar := range jars {
-		if !strings.HasPrefix(filepath.Base(jar), "connect-file-") {
+		name := filepath.Base(jar)
+		if !strings.HasPrefix(name, "connect-file-") {
 			classPath = append(classPath, jar)
 			continue
 		}
 		if err := os.MkdirAll(plugins, 0o755); err != nil {
 			return nil, err
 		}
-		if err := os.Symlink(jar, filepath.Join(plugins, filepath.Base(jar))); err != nil && !os.IsExist(err) {
+		if err := os.Symlink(jar, filepath.Join(plugins, name)); err != nil && !os.IsExist(err) {
 			return nil, err
 		}
 	}
