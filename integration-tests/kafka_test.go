@@ -27,38 +27,16 @@ func kafkaClient(t *testing.T) *kgo.Client {
 
 func createTopic(t *testing.T, c *kgo.Client, topic string, partitions int32) {
 	t.Helper()
-	if err := tryCreateTopic(t, c, topic, partitions); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func tryCreateTopic(t *testing.T, c *kgo.Client, topic string, partitions int32) error {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	rt := kmsg.NewCreateTopicsRequestTopic()
 	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = topic, partitions, 1
 	req.Topics = append(req.Topics, rt)
 	resp, err := req.RequestWith(t.Context(), c)
 	if err != nil {
-		return err
-	}
-	if code := resp.Topics[0].ErrorCode; code != 0 {
-		return fmt.Errorf("create topic %s: error code %d", topic, code)
-	}
-	return nil
-}
-
-func deleteTopic(t *testing.T, c *kgo.Client, topic string) {
-	t.Helper()
-	req := kmsg.NewPtrDeleteTopicsRequest()
-	rt := kmsg.NewDeleteTopicsRequestTopic()
-	rt.Topic = &topic
-	req.Topics, req.TopicNames = append(req.Topics, rt), append(req.TopicNames, topic)
-	resp, err := req.RequestWith(t.Context(), c)
-	if err != nil {
 		t.Fatal(err)
 	}
 	if code := resp.Topics[0].ErrorCode; code != 0 {
-		t.Fatalf("delete topic %s: error code %d", topic, code)
+		t.Fatalf("create topic %s: error code %d", topic, code)
 	}
 }
 

@@ -95,10 +95,16 @@ func NewRecord(tp connect.TopicPartition, offset int64, schema *data.Schema, val
 	return r
 }
 
-// Open assigns partitions to the task.
+// Open assigns partitions to the task, of which nothing was committed.
 func (t *SinkTask) Open(ctx context.Context, partitions ...connect.TopicPartition) error {
+	return t.OpenAt(ctx, 0, partitions...)
+}
+
+// OpenAt assigns partitions to the task of which the records before the given offset were
+// committed.
+func (t *SinkTask) OpenAt(ctx context.Context, offset int64, partitions ...connect.TopicPartition) error {
 	for _, tp := range partitions {
-		t.next[tp] = 0
+		t.next[tp] = offset
 	}
 	return t.Task.Open(ctx, partitions)
 }

@@ -133,6 +133,12 @@ func FuzzChain(f *testing.F) {
 		if r.IntN(4) == 0 {
 			rec.Value.SetValue(nil, text)
 		}
+		if r.IntN(2) == 0 { // a source record
+			rec.Offset, rec.Partition, rec.Timestamp = connect.NoOffset, connect.AnyPartition, connect.NoTimestamp
+		}
+		if v, err := rec.Value.Value(); r.IntN(4) == 0 && err == nil {
+			rec.Key.SetValue(rec.Value.Schema(), v)
+		}
 		if keep, err := c.Apply(rec); err == nil && keep && rec.Topic == "" && !strings.Contains(props["transforms"], "Router") {
 			t.Error("the topic is gone")
 		}

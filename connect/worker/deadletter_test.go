@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/data"
@@ -182,6 +183,27 @@ func TestNoCommitBeyondALetterUnderWay(t *testing.T) {
 	}
 }
 
+// A commit that was held back does not wait for the next interval.
+func TestAHeldBackCommitIsMadeUpFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &fakeLetters{hold: true}
+		r := newRig(t, tolerateAll, assign(tp0), fetch(tp0, 0, "a", "bad"), func(c *fakeConsumer) []kafka.Batch { return nil }).withLetters(p)
+		r.sink.put = func([]connect.SinkRecord) error { return nil }
+		start, last := time.Now(), time.Duration(0)
+		r.consumer.onCommit = func(offsets map[connect.TopicPartition]int64) {
+			if last = time.Since(start); offsets[tp0] == 2 {
+				r.task.requestStop()
+			}
+		}
+		time.AfterFunc(r.task.flushInterval+1500*time.Millisecond, func() { p.release(nil) })
+		go r.task.run(t.Context(), r.task)
+		<-r.task.done
+		if want := r.task.flushInterval + 2*heldBackInterval; last != want {
+			t.Errorf("committed after %v, want %v\n%s", last, want, strings.Join(r.all(), "\n"))
+		}
+	})
+}
+
 func TestAClosingCommitWaitsForLettersButNotForEver(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -283,13 +305,16 @@ func TestAStopWhileTheQueueIsFull(t *testing.T) {
 		p := &fakeLetters{full: make(chan struct{})}
 		r := newRig(t, tolerateAll, assign(tp0), fetch(tp0, 0, "a"), fetch(tp0, 1, "b", value)).withLetters(p)
 		r.reporting("errant")
+		core, logged := observer.New(zap.WarnLevel)
+		r.task.log = zap.New(core)
 		go func() {
 			<-p.full
 			r.task.requestStop()
 		}()
 		got := r.run()
-		if committed(got) != "commit at close map[t-0:1]" || got[len(got)-1] != "status UNASSIGNED" {
-			t.Errorf("%s:\n%s", value, strings.Join(got, "\n"))
+		if committed(got) != "commit at close map[t-0:1]" || got[len(got)-1] != "status UNASSIGNED" ||
+			logged.FilterMessageSnippet("failed").Len() > 0 {
+			t.Errorf("%s: %v\n%s", value, logged.All(), strings.Join(got, "\n"))
 		}
 	}
 }

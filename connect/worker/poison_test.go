@@ -33,6 +33,7 @@ const (
 	errant          = "errant" // reported by the task
 	badPut          = "bad put"
 	flakyConversion = "flaky"
+	flakyTransform  = "flaky transform" // fails after it has changed the record
 )
 
 // stageOf tells where a kind of record ends, "" if it does not.
@@ -73,12 +74,12 @@ func (*poisonConverter) ToConnectHeader(_, _ string, raw []byte) (*data.Schema, 
 }
 
 // poisonTransform renames the topic, counts in the key and does what the value says.
-type poisonTransform struct{}
+type poisonTransform struct{ tried map[string]bool }
 
-func (poisonTransform) Configure(map[string]string) error { return nil }
-func (poisonTransform) ConfigDef() *config.Def            { return config.NewDef() }
-func (poisonTransform) Close() error                      { return nil }
-func (poisonTransform) Apply(rec *connect.Record) (bool, error) {
+func (*poisonTransform) Configure(map[string]string) error { return nil }
+func (*poisonTransform) ConfigDef() *config.Def            { return config.NewDef() }
+func (*poisonTransform) Close() error                      { return nil }
+func (p *poisonTransform) Apply(rec *connect.Record) (bool, error) {
 	v, err := rec.Value.Value()
 	if err != nil {
 		return false, err
@@ -93,6 +94,11 @@ func (poisonTransform) Apply(rec *connect.Record) (bool, error) {
 		return false, &connect.DataError{Msg: "no such field"}
 	case panicTransform:
 		panic("nil")
+	case flakyTransform:
+		if !p.tried[v.(string)] {
+			p.tried[v.(string)] = true
+			return false, &connect.RetriableError{Err: errors.New("look-up is away")}
+		}
 	}
 	return true, nil
 }
@@ -101,7 +107,7 @@ func poisonChain(t *testing.T) *transform.Chain {
 	t.Helper()
 	chain, err := transform.NewChain(map[string]string{"transforms": "p", "transforms.p.type": "poison.Transform"}, transform.Lookup{
 		Transformation: func(class string) (transform.Transformation, bool) {
-			return poisonTransform{}, class == "poison.Transform"
+			return &poisonTransform{map[string]bool{}}, class == "poison.Transform"
 		}})
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +138,7 @@ func letterText(l *kafka.ProducerRecord) string {
 // with its stage, all else reaches the task once and in order, and the offsets cover
 // everything, but never a letter that is not written.
 func TestPoisonEndsInTheDeadLetterQueue(t *testing.T) {
-	kinds := []string{good, good, good, good, good, good, dropped, badKey, badValue, badHeader, panicking, badTransform, panicTransform, errant, badPut, flakyConversion}
+	kinds := []string{good, good, good, good, good, good, dropped, badKey, badValue, badHeader, panicking, badTransform, panicTransform, errant, badPut, flakyConversion, flakyTransform}
 	rapid.Check(t, func(rt *rapid.T) {
 		letters := &fakeLetters{hold: rapid.Bool().Draw(rt, "acks come late")}
 		r, s := poisonRig(t, tolerance.Config{All: true, RetryTimeout: -1}, letters)

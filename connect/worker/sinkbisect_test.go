@@ -151,6 +151,23 @@ func TestAnOutageIsNoBadRecord(t *testing.T) {
 	}
 }
 
+func TestAGoodRecordClearsTheSinkOfSuspicion(t *testing.T) {
+	r, _, p := newAtomicRig(t, tolerateAll)
+	r.consumer.script = r.consumer.script[:1]
+	offset := int64(0)
+	for range 5 {
+		for range maxSuspects - 1 {
+			r.consumer.script = append(r.consumer.script, fetch(tp0, offset, "poison"))
+			offset++
+		}
+		r.consumer.script = append(r.consumer.script, fetch(tp0, offset, "good", "poison"))
+		offset += 2
+	}
+	if got := r.run(); len(p.sent) != 5*maxSuspects || committed(got) != fmt.Sprintf("commit at close map[t-0:%d]", offset) {
+		t.Errorf("%d letters\n%s", len(p.sent), strings.Join(got, "\n"))
+	}
+}
+
 func TestARetriableErrorAmidABisection(t *testing.T) {
 	r, s, p := newAtomicRig(t, tolerateAll, values(20, 2, 15)...)
 	failed := false

@@ -151,6 +151,29 @@ func TestIntervalAndPauseEndATransaction(t *testing.T) {
 	})
 }
 
+// The final commit is of what the producer took.
+func TestStopWithinABatchCommitsWhatWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(&trace{})
+		source := &countingSource{fakeSource: &fakeSource{trace: b.trace}, last: 3, size: 3}
+		taken := 1
+		b.refuse = func() (int, error) {
+			defer func() { taken = 0 }()
+			return taken, &connect.RetriableError{Err: errors.New("no memory")}
+		}
+		settle(t, newExactlyOnceTask(t, b, source, settings.BoundaryPoll))
+		if !slices.Equal(b.log, []string{"1"}) || b.position(t) != 1 {
+			t.Errorf("committed %v, offset %d", b.log, b.position(t))
+		}
+		b.refuse = nil
+		source = &countingSource{fakeSource: &fakeSource{trace: b.trace}, last: 3, size: 3}
+		settle(t, newExactlyOnceTask(t, b, source, settings.BoundaryPoll))
+		if !slices.Equal(b.log, numbers(1, 3, nil)) {
+			t.Errorf("committed %v", b.log)
+		}
+	})
+}
+
 // A batch that is to be aborted as a whole is, although it is sent in two portions with a
 // pause in between.
 func TestPauseWithinABatchLeavesItsEndToTheTask(t *testing.T) {

@@ -28,7 +28,7 @@ import (
 // REQUIRE_STACK=1 go test -tags integration ./integration-tests/java -args -seed 7 -cases 20000
 var (
 	seed  = flag.Uint64("seed", 1, "seed of the generated cases")
-	cases = flag.Int("cases", 1500, "generated cases of each test")
+	cases = flag.Int("cases", 1000, "generated cases of each test")
 	shown = flag.Int("shown", 10, "differences to print of each test")
 )
 

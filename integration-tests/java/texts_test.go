@@ -11,13 +11,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config/javaregex"
 	"github.com/penstock-io/penstock/connect/data"
 	"github.com/penstock-io/penstock/connect/transform"
-	"github.com/penstock-io/penstock/internal/javagolden"
 )
 
 type valuesQuestion struct {
@@ -376,6 +373,3 @@ func (g *gen) dateWord(c rune) string {
 	}
 	return pick(g, "UTC", "GMT", "gmt", "utc", "Z", "+0100", "-0330", "+01:00", "GMT+1:30", "GMT-01:30", "GMT+01", "PST", "CET", "+01", "Coordinated Universal Time", "+2400")
 }
-
-var _ = cmp.Diff
-var _ = javagolden.Value

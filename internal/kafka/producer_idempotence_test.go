@@ -92,7 +92,7 @@ func TestIdempotentProducerGoesOnUnderANewID(t *testing.T) {
 func TestIdempotentProducerAfterExpiry(t *testing.T) {
 	c := kafkatest.New(t)
 	c.Topic("t", 2)
-	p := newTestProducer(t, c, "delivery.timeout.ms", "300", "request.timeout.ms", "200", "linger.ms", "0")
+	p := newTestProducer(t, c, "delivery.timeout.ms", "1500", "request.timeout.ms", "1000", "linger.ms", "0")
 	if err := p.Send(t.Context(), record("t", 0, "a"), record("t", 1, "x")); err != nil {
 		t.Fatal(err)
 	}

@@ -206,7 +206,11 @@ func TestFailedRecordPreventsTheCommit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := kafkatest.New(t)
 			c.Topic("t", 2)
-			p := newTxnProducer(t, c, "x", "max.request.size", "2000", "delivery.timeout.ms", "400", "request.timeout.ms", "300", "linger.ms", "0")
+			pairs := []string{"max.request.size", "2000", "linger.ms", "0"}
+			if name == "expired" {
+				pairs = append(pairs, "delivery.timeout.ms", "1500", "request.timeout.ms", "1000")
+			}
+			p := newTxnProducer(t, c, "x", pairs...)
 			must(t, p.BeginTransaction(), p.Send(t.Context(), record("t", 0, "a")))
 			log := newAckLog(t)
 			bad := record("t", 1, "bad")

@@ -276,6 +276,17 @@ func TestValuesComeBackWithTheirSchema(t *testing.T) {
 	})
 }
 
+// A null key is written as "null", of which an object can have only one.
+func TestNullKeyBesideItsName(t *testing.T) {
+	m := data.NewMap(2)
+	m.Put(nil, int32(1))
+	m.Put("null", int32(2))
+	s := data.NewMapSchema(data.OptionalString, data.Int32Schema).MustBuild()
+	if got, err := configured(t, schemasEnable, "false").FromConnect("t", s, m); err != nil || string(got) != `{"null":2}` {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
 func TestSchemalessDataStaysEncoded(t *testing.T) {
 	c := configured(t, schemasEnable, "false")
 	raw := []byte(" {\"a\" : [1, \"é\"]}\n trailing")

@@ -1,6 +1,7 @@
 package json
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -171,7 +172,9 @@ func (e *Encoder) appendMap(dst []byte, s *data.Schema, m *data.Map) ([]byte, er
 	asObject := true
 	if s != nil {
 		key, value = s.KeySchema(), s.ValueSchema()
-		asObject = key.Type() == data.String
+		if asObject = key.Type() == data.String; asObject && key.Optional() {
+			entries = e.mergeNullKey(key, entries)
+		}
 	} else {
 		for i := range entries {
 			if _, ok := entries[i].Key.(string); !ok {
@@ -197,6 +200,27 @@ func (e *Encoder) appendMap(dst []byte, s *data.Schema, m *data.Map) ([]byte, er
 		}
 	}
 	return append(dst, '}'), nil
+}
+
+// mergeNullKey leaves one entry where the null key gets the name that another one has: the
+// last value, at the first place.
+func (e *Encoder) mergeNullKey(key *data.Schema, entries []data.MapEntry) []data.MapEntry {
+	null := slices.IndexFunc(entries, func(e data.MapEntry) bool { return e.Key == nil })
+	if null < 0 {
+		return entries
+	}
+	var name any = "null"
+	if key.Default() != nil && e.ReplaceNullWithDefault {
+		name = key.Default()
+	}
+	twin := slices.IndexFunc(entries, func(e data.MapEntry) bool { return e.Key == name })
+	if twin < 0 {
+		return entries
+	}
+	first, last := min(null, twin), max(null, twin)
+	merged := slices.Delete(slices.Clone(entries), last, last+1)
+	merged[first].Value = entries[last].Value
+	return merged
 }
 
 // appendName writes a key of an object; a null key that the schema allows is "null".
