@@ -234,3 +234,68 @@ func TestSourceOffsetsAreSharedWithTheJVMWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestExactlyOnceSourcesInAMixedGroup has a JVM worker and ours in one group with
+// exactly-once support: whoever leads, the task of the other gets its zombies fenced, and
+// each line comes once.
+func TestExactlyOnceSourcesInAMixedGroup(t *testing.T) {
+	const topic = "mixed-once"
+	in := filepath.Join(t.TempDir(), "in")
+	createTopic(t, kafkaClient(t), topic, 1)
+	w := newWorker(t, "mixed-once", exactlyOnce("scheduled.rebalance.max.delay.ms", "0"))
+	props, err := readProperties(w.props)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(props, "listeners")
+	lines := startLines(t, in)
+
+	// The JVM leads, and has the task.
+	jvm := startJVM(t, props)
+	rest := client.New(nil)
+	if err := rest.JSON(t.Context(), http.MethodPut, client.ConnectorURL(jvm.URL, topic, "config"), fileSource(in, topic, "tasks.max", "1"), nil); err != nil {
+		t.Fatal(err)
+	}
+	r := readTopic(t, topic, kgo.ReadCommitted())
+	r.until(time.Minute, "lines come", func(all []*kgo.Record) bool { return len(all) > 100 })
+	w.start()
+	// New task configs, so that zombies are to be fenced, written by the JVM leader; the
+	// task may move to ours.
+	for i := range 3 {
+		config := fileSource(in, topic, "batch.size", fmt.Sprint(100+i))
+		eventually(t, time.Minute, "the config is changed", func() error {
+			return rest.JSON(t.Context(), http.MethodPut, client.ConnectorURL(w.base, topic, "config"), config, nil)
+		})
+		before := len(r.records)
+		w.awaitRunning(topic, time.Minute)
+		r.until(time.Minute, "lines come again", func(all []*kgo.Record) bool { return len(all) > before+100 })
+	}
+	// The JVM goes: ours leads, fences and has the task.
+	if err := jvm.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(time.Minute, "the config is changed", func() error {
+		return rest.JSON(t.Context(), http.MethodPut, client.ConnectorURL(w.base, topic, "config"), fileSource(in, topic, "batch.size", "50"), nil)
+	})
+	w.awaitRunning(topic, time.Minute)
+	before := len(r.records)
+	r.until(time.Minute, "lines come from ours", func(all []*kgo.Record) bool { return len(all) > before+100 })
+	// A JVM follower gets its task fenced by us.
+	jvm = startJVM(t, props)
+	for i := range 3 {
+		config := fileSource(in, topic, "batch.size", fmt.Sprint(200+i))
+		eventually(t, time.Minute, "the config is changed", func() error {
+			return rest.JSON(t.Context(), http.MethodPut, client.ConnectorURL(jvm.URL, topic, "config"), config, nil)
+		})
+		before := len(r.records)
+		w.awaitRunning(topic, time.Minute)
+		r.until(time.Minute, "lines come again", func(all []*kgo.Record) bool { return len(all) > before+100 })
+	}
+	n := lines.finish()
+	r.untilLines(time.Minute, n)
+	var got []string
+	for _, rec := range r.more(time.Second) {
+		got = append(got, string(rec.Value))
+	}
+	checkEachOnce(t, got, n)
+}

@@ -114,9 +114,9 @@ func TestOursAndAJVMWorkerShareOneGroup(t *testing.T) {
 	w.create("sink", sinkConfig("mixed", 10, map[string]string{"tasks.max": "1"}))
 }
 
-func startJVM(t *testing.T, props map[string]string) *stack.JVMWorker {
+func startJVM(t *testing.T, props map[string]string, connectorFiles ...string) *stack.JVMWorker {
 	t.Helper()
-	jvm, err := stack.StartJVMWorker(t.Context(), t.TempDir(), props)
+	jvm, err := stack.StartJVMWorker(t.Context(), t.TempDir(), props, connectorFiles...)
 	if err != nil {
 		t.Fatal(err)
 	}

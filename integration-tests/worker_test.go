@@ -24,8 +24,10 @@ import (
 // workerProcess is the worker's binary under test; it can be killed and started again.
 type workerProcess struct {
 	t       *testing.T
-	props   string // file
-	base    string // REST, http://127.0.0.1:port
+	mode    string   // distributed or standalone
+	props   string   // file
+	files   []string // of connectors, standalone
+	base    string   // REST, http://127.0.0.1:port
 	logPath string
 	cmd     *exec.Cmd
 	exited  chan struct{}
@@ -52,15 +54,9 @@ func newWorker(t *testing.T, group string, more map[string]string) *workerProces
 	for k, v := range more {
 		props[k] = v
 	}
-	var b strings.Builder
-	for k, v := range props {
-		fmt.Fprintf(&b, "%s=%s\n", k, v)
-	}
-	w := &workerProcess{t: t, props: filepath.Join(dir, "worker.properties"), logPath: filepath.Join(dir, "worker.log"),
+	w := &workerProcess{t: t, mode: "distributed", props: filepath.Join(dir, "worker.properties"), logPath: filepath.Join(dir, "worker.log"),
 		base: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), client: client.New(nil)}
-	if err := os.WriteFile(w.props, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeProperties(t, w.props, props)
 	t.Cleanup(func() {
 		w.kill()
 		if t.Failed() {
@@ -68,6 +64,17 @@ func newWorker(t *testing.T, group string, more map[string]string) *workerProces
 		}
 	})
 	return w
+}
+
+func writeProperties(t *testing.T, path string, props map[string]string) {
+	t.Helper()
+	var b strings.Builder
+	for k, v := range props {
+		fmt.Fprintf(&b, "%s=%s\n", k, v)
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // readProperties reads a file that newWorker wrote.
@@ -105,7 +112,7 @@ func (w *workerProcess) launch() {
 		w.t.Fatal(err)
 	}
 	defer log.Close()
-	w.cmd = exec.Command(workerBinary, "distributed", w.props)
+	w.cmd = exec.Command(workerBinary, append([]string{w.mode, w.props}, w.files...)...)
 	w.cmd.Stdout, w.cmd.Stderr = log, log
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := w.cmd.Start(); err != nil {

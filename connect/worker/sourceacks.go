@@ -113,7 +113,8 @@ func (s *submittedRecords) taken(n int) {
 	s.mu.Unlock()
 }
 
-// settle takes acknowledgements; subs, metas and out are what was sent.
+// settle takes acknowledgements of records of a segment; from is the place in it that
+// their indices count from. It runs in the producer's goroutines.
 func (s *submittedRecords) settle(seg *segment, from int, acks []kafka.Ack) {
 	s.mu.Lock()
 	written, topic := 0, ""
@@ -128,7 +129,7 @@ func (s *submittedRecords) settle(seg *segment, from int, acks []kafka.Ack) {
 				seg.metas[n] = a.Meta
 				sub.meta = &seg.metas[n]
 			}
-			if t := seg.out[n].Topic; s.topics != nil && t != topic {
+			if t := a.Meta.Topic; s.topics != nil && t != topic {
 				topic = t
 				s.topics.track(t)
 			}

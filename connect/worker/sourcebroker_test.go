@@ -101,7 +101,7 @@ func (p *txProducer) SendAsync(_ context.Context, records []kafka.ProducerRecord
 	p.b.mu.Unlock()
 	acks := make([]kafka.Ack, n)
 	for i := range acks {
-		acks[i] = kafka.Ack{Index: i, Meta: connect.RecordMetadata{Offset: int64(i)}}
+		acks[i] = kafka.Ack{Index: i, Meta: connect.RecordMetadata{TopicPartition: connect.TopicPartition{Topic: records[i].Topic}, Offset: int64(i)}}
 		tx.records = append(tx.records, string(records[i].Value))
 	}
 	if err != nil && p.b.late {

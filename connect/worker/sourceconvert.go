@@ -58,7 +58,8 @@ type sourceConverter struct {
 	// took lately.
 	buf  []byte
 	size int
-	rec  connect.Record // the record as the transforms have changed it
+	rec  connect.Record         // the record as the transforms have changed it
+	out  []kafka.ProducerRecord // of a segment that was sent
 }
 
 // sourceSide converts keys or values.
@@ -95,7 +96,10 @@ const (
 // run converts records. What is tolerated is left out; a failure that is not ends the
 // conversion, and what came before it is still to be sent.
 func (c *sourceConverter) run(ctx context.Context, records []connect.SourceRecord) *segment {
-	seg := &segment{records: records, out: make([]kafka.ProducerRecord, 0, len(records))}
+	seg := &segment{records: records, out: c.out[:0]}
+	if c.out = nil; cap(seg.out) < len(records) {
+		seg.out = make([]kafka.ProducerRecord, 0, len(records))
+	}
 	for i := range records {
 		c.reserve(len(records) - i)
 		seg.out = append(seg.out, kafka.ProducerRecord{})
@@ -123,6 +127,18 @@ func (c *sourceConverter) run(ctx context.Context, records []connect.SourceRecor
 		seg.done = i + 1
 	}
 	return seg
+}
+
+// maxReused bounds what is kept for the next segment.
+const maxReused = 1 << 13
+
+// reuse takes back the producer records of a segment that was sent.
+func (c *sourceConverter) reuse(seg *segment) {
+	if cap(seg.out) <= maxReused {
+		clear(seg.out)
+		c.out = seg.out[:0]
+	}
+	seg.out = nil
 }
 
 // reserve begins a new buffer where the next record would not fit: appending it would copy

@@ -156,11 +156,10 @@ func (x *exactlyOnce) acked(tx *transaction, seg *segment, from int, acks []kafk
 			continue
 		}
 		written++
-		out := from + a.Index
 		if seg.metas != nil {
-			seg.metas[out] = a.Meta
+			seg.metas[from+a.Index] = a.Meta
 		}
-		if t := seg.out[out].Topic; x.s.tracker != nil && t != topic {
+		if t := a.Meta.Topic; x.s.tracker != nil && t != topic {
 			topic = t
 			x.s.tracker.track(t)
 		}

@@ -132,10 +132,10 @@ func (p *fakeProducer) SendAsync(ctx context.Context, records []kafka.ProducerRe
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range records[:n] {
-		offset := int64(len(p.sent))
+		offset, topic := int64(len(p.sent)), records[i].Topic
 		p.add("send %s to %s", records[i].Value, records[i].Topic)
 		r := sentRecord{records[i], func(err error) {
-			acked([]kafka.Ack{{Index: i, Err: err, Meta: connect.RecordMetadata{Offset: offset}}})
+			acked([]kafka.Ack{{Index: i, Err: err, Meta: connect.RecordMetadata{TopicPartition: connect.TopicPartition{Topic: topic}, Offset: offset}}})
 		}}
 		p.sent = append(p.sent, r)
 		if !p.hold {

@@ -15,7 +15,8 @@ import (
 	"github.com/penstock-io/penstock/storage"
 )
 
-// producer is what a source task needs of its kafka.Producer.
+// producer is what a source task needs of its kafka.Producer. SendAsync keeps the bytes of
+// records, not the slice of them.
 type producer interface {
 	SendAsync(ctx context.Context, records []kafka.ProducerRecord, acked func([]kafka.Ack)) error
 	Send(ctx context.Context, records ...kafka.ProducerRecord) error
@@ -243,11 +244,11 @@ func (s *sourceTask) iterate(ctx, polling context.Context) error {
 		return nil
 	case ctx.Err() == nil && s.stopping() && (s.sending.Err() != nil || errors.Is(err, tolerance.ErrStopped)):
 		s.log.Info("stopping with records that the producer did not take any more; they are read again", zap.Error(err))
-		return nil
+		return nil //nolint:nilerr // the end that was asked for
 	case isRetriable(err):
 		s.log.Warn("Failed to send records. Backing off before retrying", zap.Error(err))
 		pause(s.running, sendBackoff)
-		return nil
+		return nil //nolint:nilerr // the next turn of the loop tries again
 	}
 	return err
 }
@@ -333,6 +334,7 @@ func (s *sourceTask) deliver(ctx context.Context) error {
 		if err := s.delivery.segmentSent(ctx, seg, end); err != nil {
 			return err
 		}
+		s.convert.reuse(seg)
 	}
 	b.open = false
 	return s.delivery.batchSent(ctx)

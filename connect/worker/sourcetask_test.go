@@ -13,8 +13,10 @@ import (
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/data"
+	"github.com/penstock-io/penstock/connect/settings"
 	"github.com/penstock-io/penstock/connect/tolerance"
 	"github.com/penstock-io/penstock/internal/kafka"
+	"github.com/penstock-io/penstock/storage/memstore"
 )
 
 // sameTrace compares all but the sends, and then the sends: they go on beside the rest.
@@ -450,6 +452,37 @@ func TestWhatOffsetsMayBe(t *testing.T) {
 		r.stop()
 		if a, b := r.committed("a"), r.committed("b"); a != `{"n":2}` || b != `{"n":1}` {
 			t.Errorf("committed %s and %s", a, b)
+		}
+	})
+}
+
+// A topic counts as used when a record was written to it, with either guarantee.
+func TestSourceTaskTracksTopics(t *testing.T) {
+	second := rec("a", 2, "2")
+	second.Topic = "failed"
+	script := []func(context.Context) ([]connect.SourceRecord, error){batch(rec("a", 1, "1"), second)}
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.NewStatusStore()
+		r := newSourceRig(t, []sourceOption{quiet, tolerant}, script...)
+		r.task.tracker = &usedTopics{store: store, id: r.task.id, now: time.Now}
+		r.task.delivery = newAtLeastOnce(r.task, true)
+		r.producer.hold = true
+		r.run()
+		r.producer.ack(0, nil)
+		r.producer.ack(1, errors.New("too large"))
+		r.stop()
+		if topics := store.Topics("c"); len(topics) != 1 || topics[0].Topic != "t" {
+			t.Errorf("topics %v", topics)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.NewStatusStore()
+		b := newBroker(&trace{})
+		s := newExactlyOnceTask(t, b, &fakeSource{trace: b.trace, script: script[:1]}, settings.BoundaryPoll)
+		s.tracker = &usedTopics{store: store, id: s.id, now: time.Now}
+		settle(t, s)
+		if topics := store.Topics("c"); len(topics) != 2 {
+			t.Errorf("topics %v", topics)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package filestream
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -25,6 +26,7 @@ type lineBuffer struct {
 	buf        []byte
 	start, end int // what was read and not handed out
 	lf, cr     int // the next one of each at or after start; end if there is none yet
+	longest    int // in bytes; 0 = longestLine
 }
 
 // room returns where to read to: at least half of the buffer. The error is that of a line
@@ -35,9 +37,9 @@ func (b *lineBuffer) room() ([]byte, error) {
 		b.lf, b.cr, b.end = max(b.lf-b.start, 0), max(b.cr-b.start, 0), b.end-b.start
 		b.start = 0
 	}
-	switch {
-	case b.end >= longestLine:
-		return nil, fmt.Errorf("a line is longer than %d MiB", longestLine>>20)
+	switch longest := cmp.Or(b.longest, longestLine); {
+	case b.end >= longest:
+		return nil, fmt.Errorf("a line is longer than %d bytes", longest)
 	case len(b.buf) == 0, b.end == 0 && len(b.buf) > bufferSize:
 		b.buf = make([]byte, bufferSize) // also after a long line
 	case 2*b.end > len(b.buf):

@@ -37,6 +37,7 @@ type sourceTask struct {
 	position int64  // after the last line that was handed out, in bytes
 	lines    lineBuffer
 	spans    []span
+	last     int  // how many records the last batch had
 	missing  bool // it was logged that the file is missing
 	short    bool // it was logged that the file is shorter than the position
 }
@@ -219,6 +220,9 @@ func (t *sourceTask) take(records []connect.SourceRecord) []connect.SourceRecord
 	if len(t.spans) == 0 {
 		return records
 	}
+	if records == nil {
+		records = make([]connect.SourceRecord, 0, max(len(t.spans), t.last))
+	}
 	base := t.spans[0].from
 	text := string(t.lines.buf[base:t.spans[len(t.spans)-1].to])
 	valid := utf8.ValidString(text)
@@ -239,6 +243,7 @@ func (t *sourceTask) take(records []connect.SourceRecord) []connect.SourceRecord
 		r.Timestamp = now
 		records = append(records, r)
 	}
+	t.last = len(records)
 	return records
 }
 

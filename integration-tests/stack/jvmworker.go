@@ -10,15 +10,16 @@ import (
 	"time"
 )
 
-// JVMWorker is Apache Kafka's own distributed Connect worker, the reference for every
+// JVMWorker is Apache Kafka's own Connect worker, the reference for every
 // comparison; it has the FileStream and the test connectors (Mock, Verifiable, Schema).
 type JVMWorker struct {
 	*Process
 	URL string // http://127.0.0.1:port
 }
 
-// StartJVMWorker starts a worker with the given properties; listeners is added.
-func StartJVMWorker(ctx context.Context, dir string, props map[string]string) (*JVMWorker, error) {
+// StartJVMWorker starts a worker with the given properties; listeners is added. With
+// connector files it is a standalone worker, else a distributed one.
+func StartJVMWorker(ctx context.Context, dir string, props map[string]string, connectorFiles ...string) (*JVMWorker, error) {
 	lib, err := Jars(ctx, Connect)
 	if err != nil {
 		return nil, err
@@ -57,12 +58,15 @@ func StartJVMWorker(ctx context.Context, dir string, props map[string]string) (*
 		"log4j2.properties": strings.Replace(log4j2Properties, "rootLogger.level=WARN", "rootLogger.level=INFO", 1)}); err != nil {
 		return nil, err
 	}
+	class := "org.apache.kafka.connect.cli.ConnectDistributed"
+	if len(connectorFiles) > 0 {
+		class = "org.apache.kafka.connect.cli.ConnectStandalone"
+	}
 	w := &JVMWorker{URL: "http://" + hostPort(ports[0])}
 	w.Process = &Process{
 		Name: "JVM worker", LogPath: filepath.Join(dir, "worker.log"), dir: dir,
-		args: []string{"java", "-Xmx512m", "-cp", strings.Join(classPath, ":"),
-			"-Dlog4j2.configurationFile=" + filepath.Join(dir, "log4j2.properties"),
-			"org.apache.kafka.connect.cli.ConnectDistributed", filepath.Join(dir, "worker.properties")},
+		args: append([]string{"java", "-Xmx512m", "-cp", strings.Join(classPath, ":"),
+			"-Dlog4j2.configurationFile=" + filepath.Join(dir, "log4j2.properties"), class, filepath.Join(dir, "worker.properties")}, connectorFiles...),
 		Ready: func() bool { return answers(ctx, w.URL+"/health") },
 	}
 	return w, w.Start(ctx)
