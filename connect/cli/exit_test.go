@@ -66,8 +66,7 @@ func TestAllWrongPropertiesAreReportedAtOnce(t *testing.T) {
 			"-3 for configuration offset.storage.partitions", `"ftp://:8083" in listeners`},
 		"converters": {"org.example.MyConverter for configuration key.converter: Class org.example.MyConverter could not be found",
 			"HdfsSinkConnector for configuration value.converter", "org.example.MyHeaders for configuration header.converter"},
-		"refused": {"https://:8443 of listeners", "Admin listeners of their own", "rest.extension.classes",
-			"exactly.once.source.support=enabled"},
+		"refused":  {"https://:8443 of listeners", "Admin listeners of their own", "rest.extension.classes"},
 		"provider": {"org.example.VaultConfigProvider for configuration config.providers.vault.class"},
 	}
 	files, err := filepath.Glob("testdata/*.bad.properties")

@@ -179,22 +179,25 @@ func (s Source) checkRecords(tb testing.TB) {
 	}
 }
 
+// checkOwnership looks at each record right after its Poll and once more after others.
 func (s Source) checkOwnership(tb testing.TB) {
-	r, all := s.collect(tb, s.Props(tb), nil)
+	r := StartSource(tb, s.New(), s.Props(tb), s.options(nil))
 	for i, task := range r.Tasks {
-		var before []string
-		for n := range all[i] {
-			before = append(before, describe(&all[i][n]))
-		}
-		ctx, cancel := context.WithTimeout(tb.Context(), pollTime)
-		for range 3 {
-			if _, err := task.Task.Poll(ctx); pollError(ctx, err) != nil {
-				tb.Errorf("task %d: Poll: %v", i, err)
+		var (
+			all    []*connect.SourceRecord
+			before []string
+		)
+		for len(all) < s.Records {
+			records, err := task.Poll(tb.Context(), 1)
+			if err != nil {
+				tb.Fatalf("task %d: %v", i, err)
+			}
+			for n := range records {
+				all, before = append(all, &records[n]), append(before, describe(&records[n]))
 			}
 		}
-		cancel()
-		for n := range all[i] {
-			if now := describe(&all[i][n]); now != before[n] {
+		for n := range all {
+			if now := describe(all[n]); now != before[n] {
 				tb.Fatalf("task %d has changed a record that it had returned, or something it refers to:\nbefore %s\nafter  %s", i, before[n], now)
 			}
 		}

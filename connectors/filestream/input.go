@@ -71,7 +71,7 @@ func (in *input) ready(ctx context.Context, wait time.Duration) (bool, error) {
 		case err != nil && !errors.Is(err, unix.EINTR):
 			return false, err
 		case ctx.Err() != nil || !time.Now().Before(until):
-			return false, nil
+			return false, nil //nolint:nilerr // the end of ctx is no error
 		}
 	}
 }

@@ -88,7 +88,7 @@ func (t *sourceTask) Poll(ctx context.Context) ([]connect.SourceRecord, error) {
 	for {
 		records = t.take(records)
 		if len(records) >= t.batchSize || ctx.Err() != nil {
-			return records, nil
+			return records, nil //nolint:nilerr // the end of ctx is no error
 		}
 		n, err := t.read(ctx, len(records) == 0)
 		switch {

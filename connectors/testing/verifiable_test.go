@@ -49,9 +49,6 @@ func wantLines(t *testing.T, got []string, want ...string) {
 	}
 }
 
-// inBubble is the start of the clock in a synctest bubble, in milliseconds.
-const inBubble = 946684800000
-
 func startVerifiable(t *testing.T, out io.Writer, offsets *connecttest.Offsets, more ...string) *connecttest.SourceTask {
 	t.Helper()
 	p := props(append([]string{"name", "c", "topic", "t", "throughput", "1000"}, more...)...)(t)

@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -159,11 +160,17 @@ type listener struct {
 	lose  bool
 }
 
+const acceptPause = 5 * time.Millisecond
+
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
-		if err != nil {
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return nil, err
+		case err != nil: // a machine short of something; kfake would give up the listener
+			time.Sleep(acceptPause)
+			continue
 		}
 		l.mu.Lock()
 		if l.down {
