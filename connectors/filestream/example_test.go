@@ -87,4 +87,3 @@ func ExampleNewSink() {
 	// null
 	// committed: 2
 }
-

@@ -45,7 +45,7 @@ func (p *taskProps) integer(key string, lowest, highest int64, otherwise *int64)
 		if otherwise != nil {
 			return *otherwise
 		}
-		p.fail(key, "is missing", "Cannot parse null string: null")
+		p.fail(key, "is missing", "Cannot parse null string")
 		return 0
 	}
 	n, err := strconv.ParseInt(text, 10, 64)

@@ -198,6 +198,11 @@ func (p *Producer) awaitLocked(ctx context.Context, ok func() bool) error {
 // waiting for its records; if that fails the broker aborts it after
 // transaction.timeout.ms. All acks are told before Close returns.
 func (p *Producer) Close() error {
+	p.mu.Lock()
+	if p.txn != nil && p.txn.state == txnOpen {
+		p.txn.state = txnAborting // before closed lets the sender send what lingers
+	}
+	p.mu.Unlock()
 	p.shutdown()
 	ctx, cancel := context.WithTimeout(p.ctx, p.settings.requestTimeout)
 	defer cancel()

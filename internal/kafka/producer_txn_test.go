@@ -379,10 +379,11 @@ func TestCloseAbortsTheOpenTransaction(t *testing.T) {
 	if log.count() != 3 || !errors.Is(log.failures()[0], errAborted) {
 		t.Errorf("failures: %v", log.failures())
 	}
-	ends, err := newTestClient(t, c).EndOffsets(t.Context(), tps("t-0"))
+	client := newTestClient(t, c)
+	ends, err := client.EndOffsets(t.Context(), tps("t-0"))
 	must(t, err)
 	eventually(t, "the marker", func() bool {
-		stable, err := newTestClient(t, c).StableOffsets(t.Context(), tps("t-0"))
+		stable, err := client.StableOffsets(t.Context(), tps("t-0"))
 		must(t, err)
 		return stable[tp("t", 0)] == ends[tp("t", 0)] && ends[tp("t", 0)] == 2
 	})

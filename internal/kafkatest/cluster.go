@@ -2,7 +2,6 @@ package kafkatest
 
 import (
 	"context"
-	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -160,17 +159,11 @@ type listener struct {
 	lose  bool
 }
 
-const acceptPause = 5 * time.Millisecond
-
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed):
+		if err != nil {
 			return nil, err
-		case err != nil: // a machine short of something; kfake would give up the listener
-			time.Sleep(acceptPause)
-			continue
 		}
 		l.mu.Lock()
 		if l.down {
