@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock-io/penstock/rest/client"
 )
 
 // TestPoisonGoesToTheDeadLetterQueue mixes records that are no JSON, or that a transform
@@ -96,4 +100,75 @@ func TestPoisonGoesToTheDeadLetterQueue(t *testing.T) {
 		t.Errorf("%d lines in the file, want %d, each once", len(got), len(good))
 	}
 	w.awaitRunning("poisoned-sink", 10*time.Second)
+}
+
+// TestLettersAreThoseOfTheJVMWorker gives the same poison to a JVM worker and to ours: the
+// letters have the same key, value, timestamp and headers.
+func TestLettersAreThoseOfTheJVMWorker(t *testing.T) {
+	const topic, name = "letters", "letters-sink"
+	k := kafkaClient(t)
+	createTopic(t, k, topic, 1)
+	for i, value := range []string{`{"id": 1}`, `{"broken"`, `"no map"`, `{"id": {"a": 1}, "n": "x"}`, ""} {
+		rec := &kgo.Record{Topic: topic, Key: []byte(fmt.Sprint(i)), Value: []byte(value), Timestamp: time.UnixMilli(1_700_000_000_000 + int64(i)),
+			Headers: []kgo.RecordHeader{{Key: "mine", Value: []byte("1")}, {Key: "null"}}}
+		produceRaw(t, k, rec)
+	}
+	config := func(queue string) map[string]string {
+		return fileSink(topic, filepath.Join(t.TempDir(), "out"), "value.converter", "org.apache.kafka.connect.json.JsonConverter",
+			"value.converter.schemas.enable", "false", "transforms", "cast", "transforms.cast.type", "org.apache.kafka.connect.transforms.Cast$Value",
+			"transforms.cast.spec", "id:int32,n:int64", "errors.tolerance", "all",
+			"errors.deadletterqueue.topic.name", queue, "errors.deadletterqueue.topic.replication.factor", "1",
+			"errors.deadletterqueue.context.headers.enable", "true")
+	}
+	w := newWorker(t, "letters", nil)
+	props, err := readProperties(w.props)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"group.id", "config.storage.topic", "offset.storage.topic", "status.storage.topic"} {
+		props[key] += "-jvm"
+	}
+	delete(props, "listeners")
+	jvm := startJVM(t, props)
+	// The same name, so that the headers are the same; the consumer groups are not.
+	theirs := with(config("letters-jvm"), "consumer.override.group.id", "letters-read-by-jvm")
+	if err := client.New(nil).JSON(t.Context(), http.MethodPut, client.ConnectorURL(jvm.URL, name, "config"), theirs, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	w.create(name, with(config("letters-ours"), "consumer.override.group.id", "letters-read-by-us"))
+
+	all := func(queue string) (letters []string) {
+		r := readTopic(t, queue, kgo.ReadUncommitted())
+		r.until(time.Minute, "letters come", func(all []*kgo.Record) bool { return len(all) >= 3 })
+		for _, rec := range r.more(time.Second) {
+			var b strings.Builder
+			fmt.Fprintf(&b, "key %q value %q at %d", rec.Key, rec.Value, rec.Timestamp.UnixMilli())
+			for _, h := range rec.Headers {
+				value := string(h.Value)
+				if h.Key == "__connect.errors.exception.stacktrace" {
+					value = thrown(value)
+				}
+				fmt.Fprintf(&b, "\n  %s = %q (null: %t)", h.Key, value, h.Value == nil)
+			}
+			letters = append(letters, b.String())
+		}
+		return letters
+	}
+	if diff := cmp.Diff(all("letters-jvm"), all("letters-ours")); diff != "" {
+		t.Errorf("letters (-JVM +ours):\n%s", diff)
+	}
+}
+
+// thrown leaves of a stack trace the first class: frames and the causes of libraries differ.
+func thrown(trace string) string {
+	var classes []string
+	for text := range strings.SplitSeq(trace, "\n") {
+		if text == "" || strings.HasPrefix(text, "\t") || strings.HasPrefix(text, " ") {
+			continue
+		}
+		class, _, _ := strings.Cut(strings.TrimPrefix(text, "Caused by: "), ":")
+		classes = append(classes, class)
+	}
+	return classes[0]
 }

@@ -7,11 +7,31 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// late are calls that take longer than the suite waits for them.
+var late sync.WaitGroup
+
+// untilLate runs the tests and waits for what they have left behind on purpose.
+type untilLate struct{ m *testing.M }
+
+func (u untilLate) Run() int {
+	code := u.m.Run()
+	late.Wait()
+	return code
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(untilLate{m}) }
+
+// takeLong returns too late for the suite.
+func takeLong() {
+	late.Add(1)
+	defer late.Done()
+	<-time.After(2 * promptly)
+}
 
 // recorder is a testing.TB that remembers failures instead of failing.
 type recorder struct {

@@ -141,7 +141,7 @@ func (t *counterTask) Poll(ctx context.Context) ([]connect.SourceRecord, error) 
 		switch t.fault {
 		case "spins":
 		case "is deaf":
-			<-time.After(2 * promptly)
+			takeLong()
 		case "fails when it is told to end":
 			<-ctx.Done()
 			return nil, errors.New("interrupted")
@@ -174,7 +174,7 @@ func (t *counterTask) Poll(ctx context.Context) ([]connect.SourceRecord, error) 
 
 func (t *counterTask) Stop(context.Context) error {
 	if t.fault == "takes long to stop" {
-		<-time.After(2 * promptly)
+		takeLong()
 	}
 	return nil
 }

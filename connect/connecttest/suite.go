@@ -180,14 +180,7 @@ func (s *subject) checkTaskConfigs(tb testing.TB) {
 
 func (s *subject) checkBad(tb testing.TB) {
 	for _, bad := range s.bad {
-		props := s.props(tb)
-		for k, v := range bad {
-			if v == Missing {
-				delete(props, k)
-			} else {
-				props[k] = v
-			}
-		}
+		props := s.badProps(tb, bad)
 		stop, err := s.start(tb.Context(), props)
 		if err == nil {
 			tb.Errorf("connector and tasks started with %v", bad)
@@ -196,15 +189,25 @@ func (s *subject) checkBad(tb testing.TB) {
 	}
 }
 
+// badProps is the config that works with keys that make it wrong.
+func (s *subject) badProps(tb testing.TB, bad map[string]string) map[string]string {
+	props := s.props(tb)
+	for k, v := range bad {
+		if v == Missing {
+			delete(props, k)
+		} else {
+			props[k] = v
+		}
+	}
+	return props
+}
+
 // Missing, as the value of a key of Bad, leaves the key out.
 const Missing = "\x00missing"
 
 func (s *subject) checkStop(tb testing.TB) {
 	for _, bad := range s.bad {
-		c, props := s.new(), s.props(tb)
-		for k, v := range bad {
-			props[k] = v
-		}
+		c, props := s.new(), s.badProps(tb, bad)
 		_ = c.Start(tb.Context(), newContext(), props) // tasks may be the ones that refuse it
 		stopQuietly(tb, c.Stop)
 		stopQuietly(tb, c.Stop)

@@ -8,13 +8,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/connecttest"
 	"github.com/penstock-io/penstock/connect/data"
 )
 
-var timeOfLine = regexp.MustCompile(`"time_ms":\d{13}`)
+var timeOfLine = regexp.MustCompile(`"time_ms":\d+`)
 
 // linesOf returns lines without their times, sorted.
 func linesOf(text string) []string {
@@ -29,6 +30,10 @@ func TestLinesAreThoseOfTheJVM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	synctest.Test(t, func(t *testing.T) { compareLines(t, string(golden)) })
+}
+
+func compareLines(t *testing.T, golden string) {
 	out := &bytes.Buffer{}
 	source := func(c connect.SourceConnector, n int, p map[string]string) {
 		t.Helper()
@@ -36,9 +41,6 @@ func TestLinesAreThoseOfTheJVM(t *testing.T) {
 		records, err := task.Poll(t.Context(), n)
 		if err != nil {
 			t.Fatal(err)
-		}
-		if len(records) > n { // more were due: they are printed, too
-			t.Fatalf("%d records", len(records))
 		}
 		if p["complete.record.data"] == "" { // or else the JVM's prints an error
 			if err := task.Ack(t.Context(), records...); err != nil {
@@ -50,7 +52,7 @@ func TestLinesAreThoseOfTheJVM(t *testing.T) {
 	source(NewVerifiableSource("4.3.1", out), 2, props("name", "complete", "topic", "t2", "throughput", "20", "complete.record.data", "true")(t))
 	source(NewSchemaSource("4.3.1", out), 3, props("topic", "t3", "throughput", "-1", "num.messages", "3", "multiple.schema", "true")(t))
 	sink(t, out)
-	if got, want := linesOf(out.String()), linesOf(string(golden)); !slices.Equal(got, want) {
+	if got, want := linesOf(out.String()), linesOf(golden); !slices.Equal(got, want) {
 		t.Errorf("lines\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
