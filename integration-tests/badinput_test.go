@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -94,12 +95,20 @@ func TestBadInputIsSkippedWithToleranceAll(t *testing.T) {
 			}
 			produceRaw(t, k, &kgo.Record{Topic: topic, Value: tc.value})
 			produceRaw(t, k, &kgo.Record{Topic: topic, Value: good})
-			w.create(topic, sinkConfig(topic, 1, with(config, "tasks.max", "1", "errors.tolerance", "all")))
+			w.create(topic, sinkConfig(topic, 1, with(config, "tasks.max", "1", "errors.tolerance", "all",
+				"errors.deadletterqueue.topic.name", topic+"-dlq", "errors.deadletterqueue.topic.replication.factor", "1",
+				"errors.deadletterqueue.context.headers.enable", "true")))
 			w.eventually(time.Minute, "the good record is committed", func() error {
 				return reachedOffset(t, h, topicsDir(topic), topic, 1, 2)
 			})
 			if n := len(dataFiles(t, h, topicsDir(topic), topic)); n != 1 {
 				t.Errorf("%d files, want the one of the good record", n)
+			}
+			// The other one is in the dead letter queue as it was, whoever refused it.
+			letters := readTopic(t, topic+"-dlq", kgo.ReadUncommitted())
+			letters.until(time.Minute, "the bad record is in the queue", func(all []*kgo.Record) bool { return len(all) > 0 })
+			if all := letters.more(300 * time.Millisecond); len(all) != 1 || !bytes.Equal(all[0].Value, tc.value) || len(all[0].Headers) != 10 {
+				t.Errorf("letters: %v", all)
 			}
 			w.awaitRunning(topic, 10*time.Second)
 		})
