@@ -34,8 +34,9 @@ func ok(body any) result { return result{status: http.StatusOK, body: body} }
 // handler answers one request; an error becomes the error JSON in one place.
 type handler func(r *http.Request) (result, error)
 
-// handle wraps a handler: content negotiation, time-out, forwarding, errors.
-func (s *Server) handle(h handler) http.HandlerFunc {
+// handle wraps a handler: content negotiation, login unless it is open to all, time-out,
+// errors.
+func (s *Server) handle(h handler, open bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !consumable(r) {
 			writeRouterError(w, http.StatusUnsupportedMediaType)
@@ -44,6 +45,10 @@ func (s *Server) handle(h handler) http.HandlerFunc {
 		contentType, accepted := produced(r)
 		if !accepted {
 			writeRouterError(w, http.StatusNotAcceptable)
+			return
+		}
+		if !open && !s.allowed(r) {
+			writeUnauthorized(w, contentType)
 			return
 		}
 		ctx, cancel := context.WithTimeoutCause(r.Context(), requestTimeout, errTimeout)

@@ -14,55 +14,93 @@ import (
 	"github.com/penstock-io/penstock/rest/api"
 )
 
+// table collects routes. open are those of listeners where nobody has to log in.
+type table struct {
+	*chi.Mux
+	s    *Server
+	open bool
+}
+
+func (s *Server) table(open bool) table {
+	t := table{chi.NewRouter(), s, open}
+	t.Use(pathQuirks)
+	t.NotFound(func(w http.ResponseWriter, _ *http.Request) { writeRouterError(w, http.StatusNotFound) })
+	t.MethodNotAllowed(s.methodNotAllowed(t.Mux, open))
+	return t
+}
+
+func (t table) get(path string, h handler) {
+	t.Get(path, t.s.handle(h, t.open))
+	t.Head(path, t.s.handle(h, t.open))
+}
+
+// local answers on this worker, forwarded on the one that is in charge.
+func (t table) local(method, path string, h handler) { t.Method(method, path, t.s.handle(h, t.open)) }
+
+func (t table) forwarded(method, path string, h func(*http.Request, []byte) (result, error)) {
+	t.Method(method, path, t.s.handle(t.s.forwarded(h), t.open))
+}
+
+// internal is forwarded for requests between workers, which bear a signature instead of
+// user and password.
+func (t table) internal(method, path string, h func(*http.Request, []byte) (result, error)) {
+	t.Method(method, path, t.s.handle(t.s.forwarded(h), true))
+}
+
 // routes is the table of all endpoints.
 func (s *Server) routes() http.Handler {
-	r := chi.NewRouter()
-	r.Use(pathQuirks)
-	r.NotFound(func(w http.ResponseWriter, _ *http.Request) { writeRouterError(w, http.StatusNotFound) })
-	r.MethodNotAllowed(s.methodNotAllowed(r))
+	t := s.table(false)
+	t.get("/", func(*http.Request) (result, error) { return ok(s.info), nil })
+	t.get("/health", s.health)
 
-	get := func(path string, h handler) { r.Get(path, s.handle(h)); r.Head(path, s.handle(h)) }
-	local := func(method, path string, h handler) { r.Method(method, path, s.handle(h)) }
-	forwarded := func(method, path string, h func(*http.Request, []byte) (result, error)) {
-		r.Method(method, path, s.handle(s.forwarded(h)))
+	t.get("/connectors", s.listConnectors)
+	t.forwarded(http.MethodPost, "/connectors", s.createConnector)
+	t.get("/connectors/{connector}", s.getConnector)
+	t.forwarded(http.MethodDelete, "/connectors/{connector}", s.deleteConnector)
+	t.get("/connectors/{connector}/config", s.getConfig)
+	t.forwarded(http.MethodPut, "/connectors/{connector}/config", s.putConfig)
+	t.forwarded(http.MethodPatch, "/connectors/{connector}/config", s.patchConfig)
+	t.get("/connectors/{connector}/status", s.getStatus)
+	t.forwarded(http.MethodPost, "/connectors/{connector}/restart", s.restart)
+	t.local(http.MethodPut, "/connectors/{connector}/pause", s.pause)
+	t.local(http.MethodPut, "/connectors/{connector}/resume", s.resume)
+	t.forwarded(http.MethodPut, "/connectors/{connector}/stop", s.stop)
+	t.get("/connectors/{connector}/tasks", s.getTasks)
+	t.internal(http.MethodPost, "/connectors/{connector}/tasks", s.putTasks)
+	t.internal(http.MethodPut, "/connectors/{connector}/fence", s.fence)
+	t.get("/connectors/{connector}/tasks/{task}/status", s.getTaskStatus)
+	t.forwarded(http.MethodPost, "/connectors/{connector}/tasks/{task}/restart", s.restartTask)
+	t.get("/connectors/{connector}/offsets", s.getOffsets)
+	t.forwarded(http.MethodPatch, "/connectors/{connector}/offsets", s.alterOffsets)
+	t.forwarded(http.MethodDelete, "/connectors/{connector}/offsets", s.resetOffsets)
+	t.get("/connectors/{connector}/topics", s.getTopics)
+	t.local(http.MethodPut, "/connectors/{connector}/topics/reset", s.resetTopics)
+
+	t.get("/connector-plugins", s.listPlugins)
+	t.get("/connector-plugins/{plugin}/config", s.pluginConfig)
+	t.local(http.MethodPut, "/connector-plugins/{plugin}/config/validate", s.validate)
+
+	if s.loggers != nil && !s.ownAdmin {
+		t.admin()
 	}
+	return t
+}
 
-	get("/", func(*http.Request) (result, error) { return ok(s.info), nil })
-	get("/health", s.health)
+// admin are the endpoints that admin.listeners moves.
+func (t table) admin() {
+	t.get("/admin/loggers", t.s.listLoggers)
+	t.get("/admin/loggers/{logger}", t.s.getLogger)
+	t.local(http.MethodPut, "/admin/loggers/{logger}", t.s.putLogger)
+}
 
-	get("/connectors", s.listConnectors)
-	forwarded(http.MethodPost, "/connectors", s.createConnector)
-	get("/connectors/{connector}", s.getConnector)
-	forwarded(http.MethodDelete, "/connectors/{connector}", s.deleteConnector)
-	get("/connectors/{connector}/config", s.getConfig)
-	forwarded(http.MethodPut, "/connectors/{connector}/config", s.putConfig)
-	forwarded(http.MethodPatch, "/connectors/{connector}/config", s.patchConfig)
-	get("/connectors/{connector}/status", s.getStatus)
-	forwarded(http.MethodPost, "/connectors/{connector}/restart", s.restart)
-	local(http.MethodPut, "/connectors/{connector}/pause", s.pause)
-	local(http.MethodPut, "/connectors/{connector}/resume", s.resume)
-	forwarded(http.MethodPut, "/connectors/{connector}/stop", s.stop)
-	get("/connectors/{connector}/tasks", s.getTasks)
-	forwarded(http.MethodPost, "/connectors/{connector}/tasks", s.putTasks)
-	forwarded(http.MethodPut, "/connectors/{connector}/fence", s.fence)
-	get("/connectors/{connector}/tasks/{task}/status", s.getTaskStatus)
-	forwarded(http.MethodPost, "/connectors/{connector}/tasks/{task}/restart", s.restartTask)
-	get("/connectors/{connector}/offsets", s.getOffsets)
-	forwarded(http.MethodPatch, "/connectors/{connector}/offsets", s.alterOffsets)
-	forwarded(http.MethodDelete, "/connectors/{connector}/offsets", s.resetOffsets)
-	get("/connectors/{connector}/topics", s.getTopics)
-	local(http.MethodPut, "/connectors/{connector}/topics/reset", s.resetTopics)
-
-	get("/connector-plugins", s.listPlugins)
-	get("/connector-plugins/{plugin}/config", s.pluginConfig)
-	local(http.MethodPut, "/connector-plugins/{plugin}/config/validate", s.validate)
-
+// adminRoutes are those of admin listeners of their own. As in the JVM, extensions such as
+// the login, CORS and headers are not theirs.
+func (s *Server) adminRoutes() http.Handler {
+	t := s.table(true)
 	if s.loggers != nil {
-		get("/admin/loggers", s.listLoggers)
-		get("/admin/loggers/{logger}", s.getLogger)
-		local(http.MethodPut, "/admin/loggers/{logger}", s.putLogger)
+		t.admin()
 	}
-	return r
+	return t
 }
 
 // pathQuirks does what the JVM's router does to paths: a trailing slash is dropped, and
@@ -97,7 +135,7 @@ func param(r *http.Request, name string) string {
 var allMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
 // methodNotAllowed answers OPTIONS with the path's methods, and 405 otherwise.
-func (s *Server) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
+func (s *Server) methodNotAllowed(routes chi.Routes, open bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		methods := []string{http.MethodOptions}
 		for _, m := range allMethods {
@@ -111,6 +149,9 @@ func (s *Server) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
 			return
 		case r.Method != http.MethodOptions:
 			writeRouterError(w, http.StatusMethodNotAllowed)
+			return
+		case !open && !s.allowed(r):
+			writeUnauthorized(w, "text/plain")
 			return
 		}
 		slices.Sort(methods)

@@ -102,6 +102,9 @@ type StatusStore interface {
 	Topic(connector, topic string) (TopicStatus, bool)
 	Topics(connector string) []TopicStatus
 	Flush(ctx context.Context) error
+	// Refresh reads to the end of the log as it is now: what other workers had written when
+	// it was called is there when it returns.
+	Refresh(ctx context.Context) error
 }
 
 // OffsetEntry is one record of an offset topic, in the bytes that packages records makes.

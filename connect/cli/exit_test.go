@@ -66,7 +66,10 @@ func TestAllWrongPropertiesAreReportedAtOnce(t *testing.T) {
 			"-3 for configuration offset.storage.partitions", `"ftp://:8083" in listeners`},
 		"converters": {"org.example.MyConverter for configuration key.converter: Class org.example.MyConverter could not be found",
 			"HdfsSinkConnector for configuration value.converter", "org.example.MyHeaders for configuration header.converter"},
-		"refused":  {"https://:8443 of listeners", "Admin listeners of their own", "rest.extension.classes"},
+		"refused": {`"listeners.https.ssl.keystore.location": the listener https://:8443 needs a key`, `"ssl.keystore.location": the listener https://:8444 needs a key`,
+			"org.example.BasicAuth for configuration rest.extension.classes: Class org.example.BasicAuth could not be found"},
+		"secure": {"listeners.https.ssl.keystore.location: cannot be read", "admin.listeners.https.ssl.protocol: Use TLSv1.3",
+			"Failed to retrieve JAAS configuration"},
 		"provider": {"org.example.VaultConfigProvider for configuration config.providers.vault.class"},
 	}
 	files, err := filepath.Glob("testdata/*.bad.properties")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ type Worker struct {
 	settings   *settings.Worker
 	plugins    *plugin.Registry
 	providers  provider.Providers
+	access     *access
 	connectors []connectorFile // of a standalone worker
 	log        *zap.Logger
 	levels     *logging.Levels
@@ -72,7 +74,8 @@ func (p Program) NewWorker(mode settings.Mode, props map[string]string, log *zap
 	if w.settings, err = settings.ParseWorker(resolved, mode); err != nil {
 		return nil, err
 	}
-	return w, errors.Join(append(w.unknownConverters(), w.unsupported()...)...)
+	w.access, err = newAccess(w.settings, log)
+	return w, errors.Join(append(w.unknownConverters(), err)...)
 }
 
 // unknownConverters refuses converters that are not linked in at the start, as the JVM
@@ -92,36 +95,6 @@ func (w *Worker) unknownConverters() (problems []error) {
 	_, err = w.plugins.HeaderConverter(s.HeaderConverter.Class)
 	check("header.converter", s.HeaderConverter.Class, err)
 	return problems
-}
-
-// unsupported refuses what would be unsafe or lossy to ignore.
-func (w *Worker) unsupported() (problems []error) {
-	refuse := func(key, why string) { problems = append(problems, &config.Error{Key: key, Msg: why}) }
-	s := w.settings
-	for _, l := range s.REST.Listeners {
-		if l.Scheme == "https" {
-			refuse("listeners", fmt.Sprintf("Listener %s of listeners: HTTPS is not supported yet. Use http:// and a proxy that ends TLS.", l))
-		}
-	}
-	if len(s.REST.AdminListeners) > 0 {
-		refuse("admin.listeners", "Admin listeners of their own are not supported yet, and /admin must not move to where others can reach it. "+
-			"Leave admin.listeners out to serve /admin on listeners, or set it to nothing to turn /admin off.")
-	}
-	if len(s.REST.Extensions) > 0 {
-		refuse("rest.extension.classes", "REST extensions are not supported yet, and without them the REST interface would be open. Remove rest.extension.classes only if that is what you want.")
-	}
-	return problems
-}
-
-// noEffect names properties of the REST interface that were set and are not served yet;
-// leaving them out opens nothing.
-func (w *Worker) noEffect() (keys []string) {
-	for _, key := range []string{"access.control.allow.origin", "access.control.allow.methods", "response.http.headers.config"} {
-		if w.settings.Props[key] != "" {
-			keys = append(keys, key)
-		}
-	}
-	return keys
 }
 
 // URL waits until REST answers and returns its advertised URL, with a slash at the end. It
@@ -146,9 +119,6 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	for _, warning := range w.settings.Warnings() {
 		w.log.Warn(warning)
 	}
-	for _, key := range w.noEffect() {
-		w.log.Warn(key + " has no effect yet.")
-	}
 	for _, key := range w.settings.UnknownKeys() {
 		w.log.Warn("The configuration '" + key + "' was supplied but isn't a known config.")
 	}
@@ -168,12 +138,15 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		return startError(ctx, fmt.Errorf("ask Kafka for its cluster id: %w", err))
 	}
 	w.log.Info("Kafka cluster ID: " + cluster)
-	rester := client.New(nil)
-	server, err := rest.Listen(rest.Options{
-		Listen: w.addresses(), Info: api.ServerInfo{Version: KafkaVersion, Commit: w.program.commit(), KafkaClusterID: cluster}, Client: rester,
+	rester := w.access.client()
+	defer rester.Close()
+	options := rest.Options{
+		Info: api.ServerInfo{Version: KafkaVersion, Commit: w.program.commit(), KafkaClusterID: cluster}, Client: rester,
 		TrackTopics: w.settings.TopicTracking, ResetAllowed: w.settings.TopicTrackingReset,
 		Loggers: w.adminLoggers(), Log: w.log.Named("rest"),
-	})
+	}
+	w.secure(&options)
+	server, err := rest.Listen(options)
 	if err != nil {
 		return startError(ctx, err)
 	}
@@ -299,7 +272,8 @@ func (w *Worker) herder(ctx context.Context, admin *kafka.Client, rester *client
 		WorkerID: id, URL: url, Configs: st.configs, StatusDB: st.statuses, Offsets: st.offsets, Statuses: statuses, Runtime: runtime, Plugins: w.plugins,
 		Validator:          validate.New(validate.Options{Plugins: w.plugins, Worker: s, Resolve: w.resolve}),
 		Leader:             &client.Leader{Client: rester, Algorithm: s.Signing.Algorithm, Sign: herder.Sign},
-		NewMember:          func(l group.Listener) (herder.Member, error) { return w.member(ctx, l, url, id) },
+		NewMember:          func(l group.Listener) (herder.Member, error) { return w.member(ctx, l, rester, url, id) },
+		ValidateAt:         rester.ValidateConnector,
 		LeaderTransactions: s.LeaderProducer() != nil, ExactlyOnce: s.ExactlyOnceEnabled(),
 		SyncTimeout: s.SyncTimeout, MaxDelay: s.MaxDelay, UnsyncBackoff: s.UnsyncBackoff, Signing: herder.Signing(s.Signing),
 		TrackTopics: s.TopicTracking, ApplyLogLevel: func(namespace, level string) { w.levels.Set(namespace, level) },
@@ -333,7 +307,7 @@ func (w *Worker) stores(admin *kafka.Client) stores {
 	}
 }
 
-func (w *Worker) member(ctx context.Context, l group.Listener, url, id string) (herder.Member, error) {
+func (w *Worker) member(ctx context.Context, l group.Listener, rester *client.Client, url, id string) (herder.Member, error) {
 	s := w.settings
 	if s.Mode == settings.Standalone {
 		return herder.NewSolo(url, l), nil
@@ -342,15 +316,8 @@ func (w *Worker) member(ctx context.Context, l group.Listener, url, id string) (
 		GroupID: s.GroupID, WorkerID: id, URL: url, Client: s.GroupMember(id),
 		SessionTimeout: s.SessionTimeout, RebalanceTimeout: s.RebalanceTimeout, HeartbeatInterval: s.HeartbeatInterval,
 		RetryBackoff: s.RetryBackoff, MaxDelay: s.MaxDelay, Protocol: s.Protocol, Log: w.log.Named("group"),
+		Plugins: rester.ConnectorPlugins, OwnPlugins: slices.Concat(w.plugins.Classes(plugin.KindSink), w.plugins.Classes(plugin.KindSource)),
 	}, l)
-}
-
-func (w *Worker) addresses() []string {
-	all := make([]string, len(w.settings.REST.Listeners))
-	for i, l := range w.settings.REST.Listeners {
-		all[i] = l.Address()
-	}
-	return all
 }
 
 // startError sorts what failed at the start: a wrong property is one of configuration,

@@ -98,6 +98,9 @@ type worker struct {
 	last      Assignment
 	events    []string
 	assigned  chan Assignment // may be nil
+	statuses  map[connect.TaskID]storage.Status
+	asked     int  // for statuses
+	hangs     bool // the status topic cannot be read
 }
 
 func (w *worker) Snapshot(context.Context) (*storage.ClusterConfig, error) {
@@ -121,6 +124,25 @@ func (w *worker) Refresh(context.Context) error {
 	}
 	w.config = w.behind
 	return nil
+}
+
+func (w *worker) Statuses(ctx context.Context, items []connect.TaskID) (map[connect.TaskID]storage.Status, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	if w.hangs {
+		w.mu.Unlock()
+		<-ctx.Done()
+		w.mu.Lock()
+		return nil, context.Cause(ctx)
+	}
+	out := map[connect.TaskID]storage.Status{}
+	for _, i := range items {
+		if st, ok := w.statuses[i]; ok {
+			out[i] = st
+		}
+	}
+	return out, nil
 }
 
 func (w *worker) Revoked(ctx context.Context, connectors []string, tasks []connect.TaskID) {
@@ -169,13 +191,28 @@ func (w *worker) takeEvents() []string {
 
 // fakeMembership keeps what the member says; the test is the broker.
 type fakeMembership struct {
-	gen     kafka.Generation
+	gen  kafka.Generation
+	left string
+
+	mu      sync.Mutex
 	rejoins []string
-	left    string
+}
+
+// takeRejoins returns why a rebalance was asked for since the last call.
+func (m *fakeMembership) takeRejoins() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.rejoins
+	m.rejoins = nil
+	return r
 }
 
 func (m *fakeMembership) Run(ctx context.Context) error { <-ctx.Done(); return nil }
-func (m *fakeMembership) Rejoin(reason string)          { m.rejoins = append(m.rejoins, reason) }
+func (m *fakeMembership) Rejoin(reason string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rejoins = append(m.rejoins, reason)
+}
 func (m *fakeMembership) LeaveAndRejoin(reason string, delay time.Duration) {
 	m.left = fmt.Sprintf("%s for %v", reason, delay)
 }
@@ -195,15 +232,21 @@ type script struct {
 	board      *board
 	generation int32
 	peers      []*peer
+	change     func(id string, o *Options) // of who joins; may be nil
 }
 
 func (s *script) join(id, connectProtocol string, config *storage.ClusterConfig) *peer {
 	s.t.Helper()
 	w := &worker{name: id, board: s.board, config: config}
-	m, err := newMember(Options{URL: "http://" + id + "/", Protocol: connectProtocol, MaxDelay: time.Minute, Log: zap.NewNop()}, w)
+	o := Options{URL: "http://" + id + "/", Protocol: connectProtocol, MaxDelay: time.Minute, Log: zap.NewNop()}
+	if s.change != nil {
+		s.change(id, &o)
+	}
+	m, err := newMember(o, w)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.t.Cleanup(m.placement.close)
 	p := &peer{id: id, member: m, membership: &fakeMembership{}, worker: w}
 	m.membership = p.membership
 	s.peers = append(s.peers, p)
@@ -256,6 +299,30 @@ func (s *script) rebalance() {
 			s.t.Fatal(err)
 		}
 	}
+}
+
+// settle rebalances until nothing is revoked.
+func (s *script) settle() {
+	s.t.Helper()
+	for range 10 {
+		s.rebalance()
+		revoked := 0
+		for _, p := range s.peers {
+			revoked += len(p.worker.last.RevokedConnectors) + len(p.worker.last.RevokedTasks)
+		}
+		if revoked == 0 && len(s.peers[0].membership.takeRejoins()) == 0 {
+			return
+		}
+	}
+	s.t.Fatal("the group does not come to rest")
+}
+
+// leave takes a peer out, after it has stopped everything.
+func (s *script) leave(p *peer) (had []connect.TaskID) {
+	s.peers = slices.DeleteFunc(s.peers, func(o *peer) bool { return o == p })
+	had = assignor.Items(p.worker.last.Connectors, p.worker.last.Tasks)
+	s.board.stop(p.id, had)
+	return had
 }
 
 // metadata is what a peer would tell in its best protocol.

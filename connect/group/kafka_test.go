@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap/zaptest"
 
+	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/group/assignor"
 	"github.com/penstock-io/penstock/internal/kafkatest"
 )
@@ -124,4 +125,30 @@ func TestLostWorkWaits(t *testing.T) {
 	if !waited {
 		t.Error("the work was given away at once")
 	}
+}
+
+// The work of a follower that has stopped before it leaves does not wait, however long the
+// delay is, and comes back to it when it returns.
+func TestStoppedWorkIsHandedOver(t *testing.T) {
+	c := kafkatest.New(t)
+	b := newBoard(t)
+	config := map[string]int{"c": 5}
+	first := start(t, c, b, "a:1", "sessioned", 5*time.Minute, config)
+	until(t, "the first runs everything", func() bool { return b.count("a:1") == 6 }, first)
+	second := start(t, c, b, "b:1", "sessioned", 5*time.Minute, config)
+	until(t, "they share", func() bool { return b.count("a:1") == 4 && b.count("b:1") == 2 }, first, second)
+	last := second.worker.lastAssignment()
+	if last.IsLeader {
+		t.Skip("the second member leads: without it nobody knows what is lost")
+	}
+	first.worker.mu.Lock()
+	first.worker.statuses = said(connect.StateUnassigned, "b:1", last.Generation, assignor.Items(last.Connectors, last.Tasks)...)
+	first.worker.mu.Unlock()
+	b.set("b:1", nil)
+	second.end()
+	began := time.Now()
+	until(t, "the first has taken over", func() bool { return b.count("a:1") == 6 }, first)
+	t.Logf("handed over in %v", time.Since(began))
+	back := start(t, c, b, "b:1", "sessioned", 5*time.Minute, config)
+	until(t, "they share again", func() bool { return b.count("a:1") == 4 && b.count("b:1") == 2 }, first, back)
 }

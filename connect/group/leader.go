@@ -38,8 +38,10 @@ func (h *handler) Assign(ctx context.Context, gen kafka.Generation, members []ka
 		return h.encode(states, func(string) protocol.Assignment { return base })
 	}
 	base.ConfigOffset = max(config.Offset, maxOffset)
-	r := h.decide(version, gen.ID, states, configured(config))
+	known, classes := h.placement.begin(states), classesOf(config)
+	r := h.decide(ctx, version, gen.ID, states, configured(config), ability(known, classes))
 	(*Member)(h).setOwners(ownerURLs(r.Owners, states))
+	h.placement.assigned(r, classes)
 	return h.encode(states, func(id string) protocol.Assignment {
 		a := base
 		a.Connectors, a.Tasks = assignor.Split(r.Assigned[id])
@@ -94,15 +96,12 @@ func configured(c *storage.ClusterConfig) []connect.TaskID {
 	return all
 }
 
-// decide runs the assignor of the protocol that the group has chosen.
-func (h *handler) decide(v protocol.Version, generation int32, states map[string]protocol.WorkerState, all []connect.TaskID) assignor.Result {
+// decide runs the assignor of the protocol that the group has chosen. canRun may be nil.
+func (h *handler) decide(ctx context.Context, v protocol.Version, generation int32, states map[string]protocol.WorkerState,
+	all []connect.TaskID, canRun func(member, connector string) bool,
+) assignor.Result {
 	if v == protocol.Eager {
-		ids := make([]string, 0, len(states))
-		for id := range states {
-			ids = append(ids, id)
-		}
-		assigned := assignor.Eager(ids, all)
-		return assignor.Result{Assigned: assigned, Owners: assigned}
+		return h.decideEagerly(states, all, canRun)
 	}
 	owned := make(map[string][]connect.TaskID, len(states))
 	for id, s := range states {
@@ -111,9 +110,36 @@ func (h *handler) decide(v protocol.Version, generation int32, states map[string
 			owned[id] = assignor.Items(s.Allocation.Connectors, s.Allocation.Tasks)
 		}
 	}
-	return h.assignor.Assign(assignor.Round{
+	h.tenures.begin(h.lastCompleted)
+	r := h.assignor.Assign(assignor.Round{
 		Now: time.Since(h.start), LastCompleted: h.lastCompleted, Generation: generation, Configured: all, Owned: owned,
+		CanRun: canRun, Released: func(lost []assignor.Item) []assignor.Item { return h.released(ctx, lost) },
 	})
+	h.tenures.note(generation, r, all, states)
+	h.dealt = r.Owners
+	return r
+}
+
+// decideEagerly deals everything anew. Members of an eager group have stopped all they ran
+// before they joined, except in the first eager round of a group that was cooperative: then
+// they still run it, and cannot say so. In that round everybody keeps what it has, as far
+// as the leader knows it; the next one, which it asks for, is dealt.
+func (h *handler) decideEagerly(states map[string]protocol.WorkerState, all []connect.TaskID, canRun func(member, connector string) bool) assignor.Result {
+	if h.current != protocol.Eager && h.dealt != nil && h.tenures.generation == h.lastCompleted {
+		kept := make(map[string][]connect.TaskID, len(states))
+		for id := range states {
+			kept[id] = missing(h.dealt[id], missing(h.dealt[id], all))
+		}
+		h.o.Log.Info("The group turns to the eager protocol: what runs goes on in this round, and is dealt anew in the next")
+		(*Member)(h).Rejoin("the group has turned to the eager protocol")
+		return assignor.Result{Assigned: kept, Owners: kept}
+	}
+	ids := make([]string, 0, len(states))
+	for id := range states {
+		ids = append(ids, id)
+	}
+	assigned := assignor.EagerPlaced(ids, all, canRun)
+	return assignor.Result{Assigned: assigned, Owners: assigned}
 }
 
 func (h *handler) encode(states map[string]protocol.WorkerState, of func(id string) protocol.Assignment) (map[string][]byte, error) {

@@ -16,6 +16,9 @@ type Listener interface {
 	Snapshot(ctx context.Context) (*storage.ClusterConfig, error)
 	// Refresh reads the config topic to its end, within a bound of its own.
 	Refresh(ctx context.Context) error
+	// Statuses reads the status topic to its end, and returns what it says of those of the
+	// items that have a status. It is for the leader, and must end when ctx does.
+	Statuses(ctx context.Context, items []connect.TaskID) (map[connect.TaskID]storage.Status, error)
 	// Revoked stops what must be given up, and returns when it has stopped: somebody
 	// else may start it right after.
 	Revoked(ctx context.Context, connectors []string, tasks []connect.TaskID)

@@ -3,7 +3,6 @@ package group
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,8 +32,14 @@ type Options struct {
 	HeartbeatInterval time.Duration // heartbeat.interval.ms
 	RetryBackoff      time.Duration // retry.backoff.ms
 	// MaxDelay is scheduled.rebalance.max.delay.ms: how long the work of a worker that
-	// vanished waits for its return.
+	// vanished waits for its return. What a worker has stopped before it left does not wait.
 	MaxDelay time.Duration
+	// Plugins asks the worker at a REST address for its connector classes. The leader calls
+	// it in the background, several at a time, and assigns connectors to workers that have
+	// their class. nil: to any worker, as the JVM does.
+	Plugins func(ctx context.Context, url string) ([]string, error)
+	// OwnPlugins are the connector classes of this worker, for use with Plugins.
+	OwnPlugins []string
 	// Protocol is connect.protocol: eager, compatible or sessioned, in any case.
 	Protocol string
 	Log      *zap.Logger
@@ -72,13 +77,17 @@ type Member struct {
 	listener   Listener
 	membership membership
 	assignor   *assignor.Incremental
-	start      time.Time // origin of the assignor's clock
+	placement  *placement // nil: without
+	start      time.Time  // origin of the assignor's clock
 
 	// Of the membership's goroutine.
 	config        *storage.ClusterConfig // the leader assigns what its metadata told
 	current       protocol.Version       // of the last generation
 	last          *protocol.Assignment   // with everything owned; nil: nothing to report
 	lastCompleted int32                  // generation, -1 for none
+	// Of the last cooperative round that this worker led.
+	tenures tenures
+	dealt   map[string][]connect.TaskID // by member id
 
 	mu     sync.Mutex
 	owners map[connect.TaskID]string // URLs, while this member leads
@@ -110,16 +119,21 @@ func newMember(o Options, l Listener) (*Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Member{
+	m := &Member{
 		o: o, offered: offered, listener: l, assignor: assignor.NewIncremental(o.MaxDelay), start: time.Now(),
 		// A new member reports nothing and counts as eager or not by what it offers best.
 		current: offered[0], lastCompleted: -1,
-	}, nil
+	}
+	m.placement = newPlacement(o, m.Rejoin)
+	return m, nil
 }
 
 // Run stays in the group until ctx ends, and leaves it then. It returns an error when the
 // group cannot be joined for good. It may be called once.
-func (m *Member) Run(ctx context.Context) error { return m.membership.Run(ctx) }
+func (m *Member) Run(ctx context.Context) error {
+	defer m.placement.close()
+	return m.membership.Run(ctx)
+}
 
 // Rejoin asks for a rebalance.
 func (m *Member) Rejoin(reason string) { m.membership.Rejoin(reason) }
@@ -176,6 +190,7 @@ func (h *handler) Protocols(ctx context.Context) ([]kafka.GroupProtocol, error) 
 func (h *handler) JoinPrepare(ctx context.Context, _ kafka.Generation, _ bool) error {
 	h.o.Log.Info("Rebalance started")
 	(*Member)(h).setOwners(nil)
+	h.placement.suspend()
 	if h.current == protocol.Eager && h.last != nil {
 		h.giveUpAll(ctx)
 	}
@@ -196,6 +211,7 @@ func (h *handler) giveUpAll(ctx context.Context) {
 func (h *handler) CoordinatorLost(ctx context.Context) {
 	h.o.Log.Warn("Broker coordinator was unreachable for a session: revoking all connectors and tasks, to avoid running them while not being a member of the group")
 	(*Member)(h).setOwners(nil)
+	h.placement.resign()
 	h.giveUpAll(ctx)
 }
 
@@ -211,6 +227,9 @@ func (h *handler) Joined(ctx context.Context, gen kafka.Generation, bytes []byte
 		return fmt.Errorf("assignment of generation %d: %w", gen.ID, err)
 	}
 	h.current = version
+	if a.LeaderID != gen.MemberID {
+		h.placement.resign()
+	}
 	revoked := assignor.Items(a.RevokedConnectors, a.RevokedTasks)
 	if version == protocol.Eager {
 		// An eager assignment is complete. Only a member that was cooperative until now
@@ -267,9 +286,16 @@ func (i items) tasks() []connect.TaskID {
 
 // missing returns those of have that are not in want, in their order.
 func missing(have, want []connect.TaskID) []connect.TaskID {
+	if len(want) == 0 {
+		return have
+	}
+	wanted := make(map[connect.TaskID]struct{}, len(want))
+	for _, i := range want {
+		wanted[i] = struct{}{}
+	}
 	var out []connect.TaskID
 	for _, i := range have {
-		if !slices.Contains(want, i) {
+		if _, ok := wanted[i]; !ok {
 			out = append(out, i)
 		}
 	}

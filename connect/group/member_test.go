@@ -107,6 +107,10 @@ func TestAnEagerMemberPullsTheOthersDown(t *testing.T) {
 	a := s.join("a", "sessioned", configs)
 	s.rebalance()
 	s.join("b", "eager", configs)
+	s.rebalance() // a cannot say what it runs, but the leader remembers
+	if s.board.count("a") != 4 || len(a.worker.takeEvents()) != 2 || len(a.membership.takeRejoins()) != 1 {
+		t.Errorf("runs: %v", s.board.by)
+	}
 	s.rebalance()
 	if s.board.count("a") != 2 || s.board.count("b") != 2 {
 		t.Errorf("runs: %v", s.board.by)

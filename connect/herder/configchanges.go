@@ -117,9 +117,7 @@ func (h *Herder) applyConfigChanges() {
 			needsRebalance = true
 		}
 	}
-	for name := range p.targets {
-		h.targetChanged(name)
-	}
+	h.targetsChanged(p.targets)
 	for id := range p.tasks {
 		if it := h.items[id]; it != nil && !it.isConnector() {
 			it.held = true
@@ -159,9 +157,12 @@ func (h *Herder) knownElsewhere(name string) bool {
 	return ok
 }
 
-func (h *Herder) targetChanged(name string) {
+func (h *Herder) targetsChanged(names map[string]bool) {
+	if len(names) == 0 {
+		return
+	}
 	for id, it := range h.items {
-		if id.Connector == name {
+		if names[id.Connector] {
 			h.applyTarget(it)
 		}
 	}

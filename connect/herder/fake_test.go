@@ -213,6 +213,7 @@ type fakeMember struct {
 	work     chan func(ctx context.Context)
 	owner    string
 	fail     chan error
+	holders  *group.Holders // nil: not known here
 }
 
 func (m *fakeMember) Run(ctx context.Context) error {
@@ -234,6 +235,12 @@ func (m *fakeMember) LeaveFor(reason string, pause time.Duration) {
 	m.add("leave for %v: %s", pause, reason)
 }
 func (m *fakeMember) OwnerURL(connect.TaskID) string { return m.owner }
+func (m *fakeMember) Holders(string) (group.Holders, bool) {
+	if m.holders == nil {
+		return group.Holders{}, false
+	}
+	return *m.holders, true
+}
 
 func (m *fakeMember) assigned(a group.Assignment) {
 	m.work <- func(ctx context.Context) { m.listener.Assigned(ctx, a) }

@@ -128,7 +128,7 @@ func (h *Herder) runFencing(ctx context.Context, f *fencing) error {
 			return fencingError("Failed to perform zombie fencing", err)
 		}
 	}
-	return h.lead(ctx, func() error {
+	return h.lead(ctx, f.connector, func() error {
 		// Nobody else of this worker writes now: a new generation that is not seen here
 		// comes after the record.
 		if err := (*listener)(h).Refresh(ctx); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/penstock-io/penstock/connect/plugin"
 	"github.com/penstock-io/penstock/connect/validate"
 	"github.com/penstock-io/penstock/connect/worker"
+	"github.com/penstock-io/penstock/rest/api"
 	"github.com/penstock-io/penstock/storage"
 )
 
@@ -54,6 +55,8 @@ type Member interface {
 	LeaveFor(reason string, pause time.Duration)
 	// OwnerURL returns who runs an item, as the leader knows it, "" if unknown.
 	OwnerURL(id connect.TaskID) string
+	// Holders returns which members can run a connector class; false: not known here.
+	Holders(class string) (group.Holders, bool)
 }
 
 var (
@@ -84,6 +87,9 @@ type Options struct {
 	Plugins   *plugin.Registry
 	Validator *validate.Validator
 	Leader    LeaderClient
+	// ValidateAt has the worker at a REST address check a connector config; nil: a class that
+	// the leader lacks is refused.
+	ValidateAt func(ctx context.Context, url string, config map[string]string) (api.ConfigInfos, error)
 	// NewMember makes the member that calls the given listener.
 	NewMember func(l group.Listener) (Member, error)
 
@@ -113,11 +119,12 @@ type Herder struct {
 	done    chan struct{} // closed when the loop has ended
 	ready   atomic.Bool   // the first assignment was worked off
 	view    atomic.Pointer[view]
+	told    atomic.Pointer[storage.ClusterConfig] // what the group was told last, see overtaken
 	stage   atomic.Pointer[stage]
-	writes  chan struct{} // capacity 1: one write of the leader at a time
+	writes  keyedLock // of the leader, see lead
 	workers sync.WaitGroup
 	pending pendingConfig
-	// privileged: the leader may write; changed by who has the write slot, and by the loop
+	// privileged: the leader may write; changed by who may write, and by the loop
 	// when the leadership changes.
 	privileged atomic.Bool
 	modifying  keyedLock // by connector: one change of its offsets at a time
@@ -138,6 +145,7 @@ type Herder struct {
 	rotating    bool            // a session key is being written
 	runCtx      context.Context //nolint:containedctx // the loop's own, for the goroutines it starts
 	stopping    bool
+	ran         map[connect.TaskID]struct{} // what had been started when the worker was told to stop
 }
 
 // view is what requests may know of the loop's state.
@@ -162,7 +170,7 @@ func New(o Options) (*Herder, error) {
 		o.ShutdownBudget = 10 * time.Second
 	}
 	h := &Herder{
-		Options: o, events: make(chan func()), done: make(chan struct{}), writes: make(chan struct{}, 1),
+		Options: o, events: make(chan func()), done: make(chan struct{}),
 		items: map[connect.TaskID]*item{}, reconfigs: map[string]*reconfig{}, fencings: map[string]*fencing{}, readTries: fullReadTries,
 	}
 	h.pending.changed = make(chan struct{}, 1)
@@ -232,36 +240,10 @@ func (h *Herder) loop(ctx context.Context, left <-chan error) error {
 	}
 }
 
-// stopPlugins stops everything that runs here and writes the last statuses. The loop's
-// events are handled here meanwhile.
-func (h *Herder) stopPlugins() {
-	h.setStage("shutting down")
-	h.Log.Info("Stopping connectors and tasks that are still assigned to this worker.")
-	h.stopping = true
-	for _, it := range h.items {
-		it.wanted = false
-	}
-	h.reconcileAll()
-	budget := time.After(h.ShutdownBudget)
-	for len(h.items) > 0 && budget != nil {
-		select {
-		case e := <-h.events:
-			e()
-		case <-budget:
-			h.Log.Error("some connectors or tasks did not stop in time", zap.Int("count", len(h.items)))
-			budget = nil
-		}
-	}
-	flush, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := h.StatusDB.Flush(flush); err != nil {
-		h.Log.Warn("could not write the last statuses", zap.Error(err))
-	}
-}
-
 // leaveGroup ends the membership, whose last calls of the listener are answered here.
 func (h *Herder) leaveGroup(leave context.CancelFunc, left <-chan error) {
 	leave()
+	began := time.Now()
 	for {
 		select {
 		case e := <-h.events:
@@ -270,6 +252,7 @@ func (h *Herder) leaveGroup(leave context.CancelFunc, left <-chan error) {
 			if err != nil {
 				h.Log.Warn("could not leave the group cleanly", zap.Error(err))
 			}
+			h.Log.Info("Left the group", zap.Duration("took", time.Since(began)))
 			return
 		}
 	}

@@ -33,6 +33,7 @@ type item struct {
 	restart       bool
 	restarting    bool // a user asked: RESTARTING is reported before the start
 	phase         phase
+	begun         bool          // was started at least once
 	whenIdle      []func()      // called when the item is idle, and not wanted or held
 	afterStart    []func(error) // called at the end of the next start
 	appliedTarget connect.TargetState
@@ -113,8 +114,8 @@ func (h *Herder) stopItem(it *item) {
 		}
 		return func() {
 			it.phase = idle
-			if it.restart && it.restarting {
-				h.reportRestarting(it)
+			if it.restart && it.restarting && it.wanted {
+				h.reportRestarting(it) // else its last word is UNASSIGNED
 			}
 			it.restart, it.restarting = false, false
 			h.reconcile(it)
@@ -131,16 +132,18 @@ func (h *Herder) startItem(it *item) {
 		it.notifyStart(fmt.Errorf("%s has no config", it.name()))
 		return
 	}
-	it.phase, it.restart = starting, false
+	it.phase, it.restart, it.begun = starting, false, true
 	it.ctx, it.cancel = context.WithCancel(h.runCtx)
 	target := state.Target
 	it.appliedTarget = target
 	taskConfig := snapshot.TaskConfig(it.id)
 	h.background(it.ctx, func(ctx context.Context) func() {
-		var err error
-		if it.isConnector() {
+		err := h.failMissing(it, state.Config)
+		switch {
+		case err != nil:
+		case it.isConnector():
 			err = h.Runtime.StartConnector(ctx, it.id.Connector, state.Config, target)
-		} else {
+		default:
 			err = h.Runtime.StartTask(ctx, it.id, state.Config, taskConfig, target)
 		}
 		return func() { h.itemStarted(it, err) }

@@ -22,17 +22,23 @@ const (
 
 var errClaimTimeout = errors.New("the privilege to write to the config topic was not granted within 30 s")
 
-// lead runs a change of the config topic that only the leader may make; one at a time, so
-// that a check in f still holds when f writes. With exactly-once support the privilege to
-// write is claimed before, which shuts out any former leader that still writes (KIP-618).
-func (h *Herder) lead(ctx context.Context, f func() error) error {
+// lead runs a change of the config topic that only the leader may make; one at a time for a
+// connector, so that a check in f still holds when f writes. With exactly-once support it is
+// one at a time in all, and the privilege to write is claimed before, which shuts out any
+// former leader that still writes (KIP-618).
+func (h *Herder) lead(ctx context.Context, connector string, f func() error) error {
+	if h.LeaderTransactions {
+		connector = ""
+	}
+	unlock, err := h.writes.lock(ctx, connector)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	select {
-	case h.writes <- struct{}{}:
-		defer func() { <-h.writes }()
 	case <-h.done:
 		return errShuttingDown
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	default:
 	}
 	// A worker that is not the leader any more must not shut out the one that is.
 	if v := h.view.Load(); !v.leader {
@@ -50,7 +56,7 @@ func (h *Herder) lead(ctx context.Context, f func() error) error {
 	return nil
 }
 
-// claim claims the privileges unless they are held. Called by who has the write slot.
+// claim claims the privileges unless they are held. Called by who may write, see lead.
 func (h *Herder) claim(ctx context.Context) error {
 	if !h.LeaderTransactions || h.privileged.Load() {
 		return nil
@@ -96,7 +102,7 @@ func (h *Herder) claimPrivileges() {
 	h.claiming = true
 	h.background(h.runCtx, func(ctx context.Context) func() {
 		// The claim is lead's own; there is nothing to write.
-		err := h.lead(ctx, func() error { return nil })
+		err := h.lead(ctx, "", func() error { return nil })
 		return func() {
 			if err != nil && h.view.Load().leader {
 				h.claimTimer.Reset(claimRetry)

@@ -149,11 +149,14 @@ func TestAFormerLeaderClaimsNothing(t *testing.T) {
 		r.store("c")
 		r.assign(1, true)
 		r.want(claimed)
-		r.h.writes <- struct{}{}
+		unlock, err := r.h.writes.lock(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
 		ended := async(func() error { return r.h.DeleteConnector(t.Context(), "c") })
 		r.assign(2, false)
 		synctest.Wait()
-		<-r.h.writes
+		unlock()
 		wantForward(t, <-ended, "http://leader/")
 		r.want()
 	}, transactional)

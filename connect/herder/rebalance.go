@@ -19,7 +19,9 @@ type listener Herder
 // Snapshot returns the configs for the member's metadata, and after a refresh for the
 // leader's work.
 func (l *listener) Snapshot(context.Context) (*storage.ClusterConfig, error) {
-	return l.Configs.Snapshot(), nil
+	s := l.Configs.Snapshot()
+	l.told.Store(s)
+	return s, nil
 }
 
 // Refresh reads the config topic to its end, within worker.sync.timeout.ms.
@@ -88,13 +90,20 @@ func (h *Herder) revoke(ids []connect.TaskID, done func()) {
 // Assigned takes a new assignment.
 func (l *listener) Assigned(ctx context.Context, a group.Assignment) {
 	h := (*Herder)(l)
-	_ = h.post(ctx, func() { h.assigned(a) })
+	declined := false
+	err := h.call(ctx, func() {
+		if declined = h.stopping; declined {
+			h.decline(a)
+			return
+		}
+		h.assigned(a)
+	})
+	if err == nil && declined {
+		h.flushStatuses(h.SyncTimeout) // the group is left when this returns
+	}
 }
 
 func (h *Herder) assigned(a group.Assignment) {
-	if h.stopping {
-		return
-	}
 	wasLeader := h.view.Load().leader
 	h.assignment, h.resolved = a, false
 	h.publish(func(v *view) {
@@ -129,6 +138,9 @@ func (h *Herder) resolveAssignment() {
 		h.rejoin("the assignment was made with different config offsets")
 	case offset != a.ConfigOffset:
 		h.Log.Info(fmt.Sprintf("Current config state offset %d does not match group assignment %d. Forcing rebalance.", offset, a.ConfigOffset))
+		if offset > a.ConfigOffset {
+			h.startWork(a) // what has changed is held back
+		}
 		h.rejoin("the assignment was not made for the current end of the config topic")
 	default:
 		h.startWork(a)
@@ -157,6 +169,7 @@ func (h *Herder) catchUp(a group.Assignment) {
 func (h *Herder) startWork(a group.Assignment) {
 	h.Log.Info(fmt.Sprintf("Starting connectors and tasks using config offset %d", a.ConfigOffset))
 	assigned := map[connect.TaskID]bool{}
+	started := h.countStarts(a)
 	for _, id := range itemIDs(a.Connectors, a.Tasks) {
 		assigned[id] = true
 		it := h.items[id]
@@ -164,7 +177,10 @@ func (h *Herder) startWork(a group.Assignment) {
 			it = &item{id: id}
 			h.items[id] = it
 		}
-		it.wanted, it.held = true, false
+		it.wanted, it.held = true, h.overtaken(a, id)
+		if it.phase == idle {
+			started.expect(it)
+		}
 	}
 	for id, it := range h.items {
 		if !assigned[id] {
@@ -187,6 +203,29 @@ func (h *Herder) startWork(a group.Assignment) {
 		h.assignment.RevokedConnectors, h.assignment.RevokedTasks = nil, nil
 		h.rejoin("revoked connectors and tasks can be assigned")
 	}
+}
+
+// starts says when all that an assignment has started has been started.
+type starts struct {
+	h          *Herder
+	generation int32
+	began      time.Time
+	open, all  int
+}
+
+func (h *Herder) countStarts(a group.Assignment) *starts {
+	return &starts{h: h, generation: a.Generation, began: time.Now()}
+}
+
+func (s *starts) expect(it *item) {
+	s.open++
+	s.all++
+	it.afterStart = append(it.afterStart, func(error) {
+		if s.open--; s.open == 0 {
+			s.h.Log.Info("All new connectors and tasks of the assignment have been started", zap.Int32("generation", s.generation),
+				zap.Int("count", s.all), zap.Duration("took", time.Since(s.began)))
+		}
+	})
 }
 
 // rejoin asks for a rebalance.

@@ -43,7 +43,7 @@ func (h *Herder) PutConnector(ctx context.Context, name string, config map[strin
 	if err := h.checkLeader(); err != nil {
 		return info, false, err
 	}
-	err = h.lead(ctx, func() error {
+	err = h.lead(ctx, name, func() error {
 		created = !h.Configs.Snapshot().Contains(name)
 		if !created && !replace {
 			return api.Errorf(http.StatusConflict, "Connector %s already exists", name)
@@ -61,6 +61,9 @@ func (h *Herder) PutConnector(ctx context.Context, name string, config map[strin
 }
 
 func (h *Herder) validateConfig(ctx context.Context, config map[string]string) error {
+	if done, err := h.validateElsewhere(ctx, config); done {
+		return err
+	}
 	infos, err := h.Validate(ctx, config)
 	if err != nil {
 		return err
@@ -73,7 +76,7 @@ func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[stri
 	if err := h.checkLeader(); err != nil {
 		return info, err
 	}
-	err = h.lead(ctx, func() error {
+	err = h.lead(ctx, name, func() error {
 		state := h.Configs.Snapshot().Connector(name)
 		if state == nil {
 			return errNotFound(name)
@@ -102,7 +105,7 @@ func (h *Herder) DeleteConnector(ctx context.Context, name string) error {
 	if err := h.checkLeader(); err != nil {
 		return err
 	}
-	return h.lead(ctx, func() error {
+	return h.lead(ctx, name, func() error {
 		if !h.Configs.Snapshot().Contains(name) {
 			return errNotFound(name)
 		}
@@ -132,7 +135,7 @@ func (h *Herder) Stop(ctx context.Context, name string) error {
 	if err := h.checkLeader(); err != nil {
 		return err
 	}
-	return h.lead(ctx, func() error {
+	return h.lead(ctx, name, func() error {
 		if !h.Configs.Snapshot().Contains(name) {
 			return api.Errorf(http.StatusNotFound, "Unknown connector %s", name)
 		}
@@ -161,7 +164,7 @@ func (h *Herder) PutTaskConfigs(ctx context.Context, name string, configs []map[
 }
 
 func (h *Herder) putTaskConfigs(ctx context.Context, name string, configs []map[string]string) error {
-	return h.lead(ctx, func() error {
+	return h.lead(ctx, name, func() error {
 		state := h.Configs.Snapshot().Connector(name)
 		if state == nil {
 			return errNotFound(name)

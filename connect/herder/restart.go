@@ -47,7 +47,9 @@ func (h *Herder) restartPlan(r storage.RestartRequest) (ids []connect.TaskID, ok
 func (h *Herder) executeRestart(r storage.RestartRequest) {
 	ids, _ := h.restartPlan(r)
 	for _, id := range ids {
-		if it := h.items[id]; it != nil && it.wanted && it.phase == running {
+		// What is being started gets another start only if it may be hanging: a request for
+		// what has failed is met by the start under way.
+		if it := h.items[id]; it != nil && it.wanted && (it.phase == running || it.phase == starting && !r.OnlyFailed) {
 			it.restart, it.restarting = true, true
 			h.reconcile(it)
 		}
@@ -149,7 +151,7 @@ func (h *Herder) RestartConnectorAndTasks(ctx context.Context, name string, incl
 	if !ok {
 		return api.ConnectorStatus{}, api.Errorf(http.StatusNotFound, "Status for connector %s not found", name)
 	}
-	if err := h.lead(ctx, func() error { return h.Configs.PutRestartRequest(ctx, r) }); err != nil {
+	if err := h.lead(ctx, name, func() error { return h.Configs.PutRestartRequest(ctx, r) }); err != nil {
 		return api.ConnectorStatus{}, err
 	}
 	st, err := h.ConnectorStatus(name)

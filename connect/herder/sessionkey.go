@@ -87,7 +87,7 @@ func (h *Herder) rotateSessionKey() {
 	key := storage.SessionKey{Key: make([]byte, h.Signing.keyBytes()), Algorithm: h.Signing.KeyAlgorithm, Created: time.Now()}
 	rand.Read(key.Key) //nolint:errcheck // never fails
 	h.background(h.runCtx, func(ctx context.Context) func() {
-		err := h.lead(ctx, func() error { return h.Configs.PutSessionKey(ctx, key) })
+		err := h.lead(ctx, "", func() error { return h.Configs.PutSessionKey(ctx, key) })
 		return func() {
 			h.rotating = false
 			if err != nil {
@@ -108,15 +108,15 @@ func (h *Herder) verify(sig api.Signature) error {
 	if sig.MAC == "" || sig.Algorithm == "" {
 		return api.Errorf(http.StatusBadRequest, "Internal request missing required signature")
 	}
-	m, ok := macs[sig.Algorithm]
-	if !ok {
+	if !knownToJava(sig.Algorithm) {
 		return api.Errorf(http.StatusBadRequest, "Algorithm %s not available", sig.Algorithm)
 	}
-	given, err := base64.StdEncoding.DecodeString(sig.MAC)
+	given, err := decodeBase64(sig.MAC)
 	if err != nil {
-		return api.Errorf(http.StatusBadRequest, "Illegal base64 in the signature")
+		return api.Errorf(http.StatusBadRequest, "%s", err.Error())
 	}
-	if !slices.Contains(h.Signing.Accepted, sig.Algorithm) {
+	m, ok := macs[sig.Algorithm]
+	if !ok || !slices.Contains(h.Signing.Accepted, sig.Algorithm) {
 		return api.Errorf(http.StatusBadRequest, "This worker does not support the '%s' key signing algorithm used by other workers. "+
 			"This worker is currently configured to use: [%s]. Check that all workers' configuration files permit the same set of signature algorithms, "+
 			"and correct any misconfigured worker and restart it.", sig.Algorithm, strings.Join(h.Signing.Accepted, ", "))

@@ -82,5 +82,8 @@ func (s *Solo) LeaveFor(_ string, pause time.Duration) {
 	time.AfterFunc(pause, func() { s.Rejoin("") })
 }
 
+// Holders knows nobody: a standalone worker is alone.
+func (s *Solo) Holders(string) (group.Holders, bool) { return group.Holders{}, false }
+
 // OwnerURL returns this worker.
 func (s *Solo) OwnerURL(connect.TaskID) string { return s.url }

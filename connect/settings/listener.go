@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/penstock-io/penstock/connect/config"
 )
@@ -89,11 +90,14 @@ type REST struct {
 	AdvertisedPort     int    // 0 = not set
 	AdvertisedListener string // "" = not set, else http or https
 
-	AllowOrigin  string // CORS; blank = off
+	// Origins may call from browsers (CORS); nil = CORS is off.
+	Origins      *Origins
 	AllowMethods string
 	HeaderRules  []HeaderRule
 	Extensions   []string
-	ClientAuth   string // none, requested, required
+	// JAASFile is penstock.rest.jaas.config.file, the login configuration of the REST
+	// interface; "" = not set.
+	JAASFile string
 
 	rawListeners string
 }
@@ -145,8 +149,17 @@ func (r *REST) Advertised(boundPort func(i int) int, localHost string) (url, wor
 type HeaderRule struct {
 	Action string // set, add, setDate, addDate
 	Name   string
-	Value  string
+	Value  string // of a date, the milliseconds from now
 }
+
+// Offset is the value of setDate and addDate.
+func (h HeaderRule) Offset() time.Duration {
+	ms, _ := strconv.ParseInt(h.Value, 10, 64) // checked when the rule was read
+	return time.Duration(ms) * time.Millisecond
+}
+
+// maxOffset is ten years, in milliseconds.
+const maxOffset = 10 * 366 * 24 * 3600 * 1000
 
 var headerActions = []string{"set", "add", "setDate", "addDate"}
 
@@ -186,7 +199,13 @@ func ParseHeaderRules(text string) ([]HeaderRule, error) {
 		if name == "" || strings.ContainsAny(name, " \t\n\f\r\v") {
 			return fail("Invalid header name '" + name + "'. The '[header name]' cannot contain whitespace")
 		}
-		rules = append(rules, HeaderRule{Action: known, Name: name, Value: strings.TrimSpace(value)})
+		value = strings.TrimSpace(value)
+		if known == "setDate" || known == "addDate" {
+			if ms, err := strconv.ParseInt(value, 10, 64); err != nil || ms > maxOffset || ms < -maxOffset {
+				return fail("Invalid value '" + value + "' of header " + name + ". The value of " + known + " is a number, the milliseconds from now, at most ten years")
+			}
+		}
+		rules = append(rules, HeaderRule{Action: known, Name: name, Value: value})
 	}
 	return rules, nil
 }

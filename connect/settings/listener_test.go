@@ -77,14 +77,16 @@ func TestHeaderRules(t *testing.T) {
 		t.Errorf("%v\n%s", err, d)
 	}
 	for text, want := range map[string]string{
-		"set":          "Invalid format of header config 'set'. Expected: '[action] [header name]:[header value]'",
-		"put A: b":     "Invalid header config action: 'put'. Expected one of [set, add, setDate, addDate]",
-		"set A":        "Invalid format of header name and header value pair 'A'. Expected: '[header name]:[header value]'",
-		"set A B: c":   "Invalid header name 'A B'. The '[header name]' cannot contain whitespace",
-		"set A: b,":    "Invalid format of header config ''. Expected: '[action] [header name]:[header value]'",
-		"set A: b:c":   "Invalid format of header name and header value pair 'A: b:c'. Expected: '[header name]:[header value]'",
-		"set : value":  "Invalid header name ''. The '[header name]' cannot contain whitespace",
-		"set A: b,, x": "Invalid format of header config ''. Expected: '[action] [header name]:[header value]'",
+		"set":                                "Invalid format of header config 'set'. Expected: '[action] [header name]:[header value]'",
+		"put A: b":                           "Invalid header config action: 'put'. Expected one of [set, add, setDate, addDate]",
+		"set A":                              "Invalid format of header name and header value pair 'A'. Expected: '[header name]:[header value]'",
+		"set A B: c":                         "Invalid header name 'A B'. The '[header name]' cannot contain whitespace",
+		"set A: b,":                          "Invalid format of header config ''. Expected: '[action] [header name]:[header value]'",
+		"set A: b:c":                         "Invalid format of header name and header value pair 'A: b:c'. Expected: '[header name]:[header value]'",
+		"set : value":                        "Invalid header name ''. The '[header name]' cannot contain whitespace",
+		"setDate Expires: soon":              "Invalid value 'soon' of header Expires. The value of setDate is a number, the milliseconds from now, at most ten years",
+		"addDate Expires: 99999999999999999": "Invalid value '99999999999999999' of header Expires. The value of addDate is a number, the milliseconds from now, at most ten years",
+		"set A: b,, x":                       "Invalid format of header config ''. Expected: '[action] [header name]:[header value]'",
 	} {
 		if _, err := ParseHeaderRules(text); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %s", text, err, want)

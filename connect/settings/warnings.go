@@ -22,7 +22,7 @@ func (w *Worker) UnknownKeys() []string {
 	producer, consumer, admin := ProducerDef(), ConsumerDef(), AdminDef()
 	for _, k := range slices.Sorted(maps.Keys(w.Props)) {
 		// Worker properties also reach the clients of the internal topics.
-		if known.Key(k) == nil && producer.Key(k) == nil && consumer.Key(k) == nil && admin.Key(k) == nil && k != allowlistKey &&
+		if known.Key(k) == nil && producer.Key(k) == nil && consumer.Key(k) == nil && admin.Key(k) == nil && k != allowlistKey && k != jaasFileKey &&
 			!slices.ContainsFunc(subtrees, func(p string) bool { return strings.HasPrefix(k, p) }) {
 			unknown = append(unknown, k)
 		}

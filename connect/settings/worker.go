@@ -122,7 +122,7 @@ func withPrefix(props map[string]string, prefix string) map[string]string {
 
 func (w *Worker) parseREST(props map[string]string) error {
 	v, r := w.Values, &w.REST
-	var problems [2]error
+	var problems [3]error
 	r.Listeners, problems[0] = parseListeners("listeners", v.List("listeners"))
 	r.AdminListeners, problems[1] = parseListeners("admin.listeners", v.List("admin.listeners"))
 	r.AdminOff = !v.Null("admin.listeners") && len(r.AdminListeners) == 0
@@ -130,9 +130,10 @@ func (w *Worker) parseREST(props map[string]string) error {
 	r.AdvertisedHost = v.String("rest.advertised.host.name")
 	r.AdvertisedPort = v.Int("rest.advertised.port")
 	r.AdvertisedListener = strings.ToLower(v.String("rest.advertised.listener"))
-	r.AllowOrigin, r.AllowMethods = v.String("access.control.allow.origin"), v.String("access.control.allow.methods")
+	r.Origins, problems[2] = parseOrigins(v.String("access.control.allow.origin"))
+	r.AllowMethods = v.String("access.control.allow.methods")
 	r.HeaderRules, _ = ParseHeaderRules(v.String("response.http.headers.config")) // checked by the definition
-	r.Extensions, r.ClientAuth = v.List("rest.extension.classes"), v.String("ssl.client.auth")
+	r.Extensions, r.JAASFile = v.List("rest.extension.classes"), strings.TrimSpace(props[jaasFileKey])
 	return errors.Join(problems[:]...)
 }
 
@@ -205,21 +206,25 @@ func (w *Worker) ClientIDBase() string {
 // ExactlyOnceEnabled reports whether exactly.once.source.support is enabled.
 func (w *Worker) ExactlyOnceEnabled() bool { return w.ExactlyOnce == "enabled" }
 
+// jaasFileKey is Penstock's own: there is no JVM to give java.security.auth.login.config to.
+const jaasFileKey = "penstock.rest.jaas.config.file"
+
 // HTTPS returns the TLS settings of the REST listeners, or of the admin listeners: all
-// that have the listeners' prefix if there are any, else the worker's ssl.* settings.
-func (w *Worker) HTTPS(admin bool) map[string]string {
-	prefix := "listeners.https."
+// that have the listeners' prefix if there are any, else the worker's ssl.* settings (Java:
+// AbstractConfig.valuesWithPrefixAllOrNothing). The prefix that was found comes along.
+func (w *Worker) HTTPS(admin bool) (props map[string]string, prefix string) {
+	prefix = "listeners.https."
 	if admin {
 		prefix = "admin.listeners.https."
 	}
-	if props := withPrefix(w.Props, prefix); len(props) > 0 {
-		return props
+	if props = withPrefix(w.Props, prefix); len(props) > 0 {
+		return props, prefix
 	}
-	props := map[string]string{}
+	props = map[string]string{}
 	for k, v := range w.Props {
 		if strings.HasPrefix(k, "ssl.") {
 			props[k] = v
 		}
 	}
-	return props
+	return props, ""
 }

@@ -95,7 +95,7 @@ func TestDefaultsOfADistributedWorker(t *testing.T) {
 		HeaderConverter: Plugin{Class: "org.apache.kafka.connect.storage.SimpleHeaderConverter", Props: map[string]string{}},
 		GracefulTimeout: 5 * time.Second, OffsetFlushInterval: time.Minute, OffsetFlushTimeout: 5 * time.Second,
 		TopicTracking: true, TopicCreation: true, TopicTrackingReset: true,
-		REST:    REST{Listeners: []Listener{{"http", "", 8083}}, AdminListeners: []Listener{}, Extensions: []string{}, ClientAuth: "none"},
+		REST:    REST{Listeners: []Listener{{"http", "", 8083}}, AdminListeners: []Listener{}, Extensions: []string{}},
 		GroupID: "connect-cluster", SessionTimeout: 10 * time.Second, RebalanceTimeout: time.Minute, HeartbeatInterval: 3 * time.Second,
 		RetryBackoff: 100 * time.Millisecond, SyncTimeout: 3 * time.Second, UnsyncBackoff: 5 * time.Minute, MaxDelay: 5 * time.Minute,
 		Protocol: "sessioned", ExactlyOnce: "disabled",
@@ -202,10 +202,12 @@ func TestPassWordsAreNotInErrors(t *testing.T) {
 func TestHTTPSSettingsOfListenersWin(t *testing.T) {
 	w := worker(t, Distributed, minimal("ssl.keystore.location", "/worker", "ssl.protocol", "TLSv1.2",
 		"listeners.https.ssl.keystore.location", "/rest", "sslx", "no"))
-	if d := cmp.Diff(map[string]string{"ssl.keystore.location": "/rest"}, w.HTTPS(false)); d != "" {
-		t.Errorf("listeners: %s", d)
+	props, prefix := w.HTTPS(false)
+	if d := cmp.Diff(map[string]string{"ssl.keystore.location": "/rest"}, props); d != "" || prefix != "listeners.https." {
+		t.Errorf("listeners, prefix %q: %s", prefix, d)
 	}
-	if d := cmp.Diff(map[string]string{"ssl.keystore.location": "/worker", "ssl.protocol": "TLSv1.2"}, w.HTTPS(true)); d != "" {
-		t.Errorf("admin listeners: %s", d)
+	props, prefix = w.HTTPS(true)
+	if d := cmp.Diff(map[string]string{"ssl.keystore.location": "/worker", "ssl.protocol": "TLSv1.2"}, props); d != "" || prefix != "" {
+		t.Errorf("admin listeners, prefix %q: %s", prefix, d)
 	}
 }

@@ -123,9 +123,8 @@ func (g *GroupConsumer) commitOnce(ctx context.Context, offsets map[connect.Topi
 	if err != nil {
 		return err
 	}
-	resp, err := ask(ctx, coord, func(b *sarama.Broker) (*sarama.OffsetCommitResponse, error) {
-		return b.CommitOffset(g.commitRequest(gen, offsets))
-	})
+	req := g.commitRequest(gen, offsets) // here: a call that was given up goes on beside the caller
+	resp, err := ask(ctx, coord, func(b *sarama.Broker) (*sarama.OffsetCommitResponse, error) { return b.CommitOffset(req) })
 	if err != nil {
 		g.member.noteCoordinatorError(coord, err)
 		return err

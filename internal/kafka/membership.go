@@ -125,6 +125,7 @@ type Membership struct {
 	fatal        error
 	lastAnswer   time.Time // of the coordinator, to this member
 	nextBeat     time.Time
+	joined       time.Time // when the last rebalance was over for us
 	beatFailures int
 	handlerSince time.Time // zero: no handler method is running
 }

@@ -143,7 +143,8 @@ func (m *Membership) heartbeatAnswered(coord *node, sent Generation, err error) 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.nextBeat = time.Now().Add(m.cfg.HeartbeatInterval)
+	now := time.Now()
+	m.nextBeat = now.Add(m.beatPauseLocked(now))
 	m.beatFailures = 0
 	unchanged := m.current.ID == sent.ID && m.current.MemberID == sent.MemberID && m.state != stateJoining
 	switch code { //nolint:exhaustive // the rest passes, or is fatal
@@ -170,6 +171,18 @@ func (m *Membership) heartbeatAnswered(coord *node, sent Generation, err error) 
 		m.log.Info("heartbeat failed, trying again", zap.Error(err))
 		m.nextBeat = time.Now().Add(m.cfg.RetryBackoff)
 	}
+}
+
+// firstBeat is the pause before the first heartbeat after a rebalance.
+const firstBeat = 100 * time.Millisecond
+
+// beatPauseLocked returns the pause before the next heartbeat: as long as the last
+// rebalance is ago, heartbeat.interval.ms at most. One rebalance is often followed by
+// another, the second half of a cooperative one or the next member of a group that starts,
+// and a member hears of it with a heartbeat only. A fixed interval, as in the JVM, has what
+// moves stand still for all of it.
+func (m *Membership) beatPauseLocked(now time.Time) time.Duration {
+	return min(max(now.Sub(m.joined), firstBeat), m.cfg.HeartbeatInterval)
 }
 
 // codeOf returns the code of a *BrokerError, ErrNoError for nil and ErrUnknown for others.

@@ -196,6 +196,9 @@ func (m *Membership) syncAnswered(gen Generation) error {
 	}
 	m.state, m.last = stateStable, gen
 	m.lastAnswer = time.Now()
+	m.joined = m.lastAnswer
+	m.nextBeat = m.joined.Add(m.beatPauseLocked(m.joined))
+	signal(m.beat)
 	m.active, m.prepared, m.rebalancing = true, false, false
 	if !m.rejoin {
 		m.rejoinReason = ""

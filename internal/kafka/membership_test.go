@@ -389,6 +389,46 @@ func TestMembershipEndsWithTheHandlersError(t *testing.T) {
 	}
 }
 
+// After a rebalance heartbeats begin often, since another one may follow, and end up at
+// heartbeat.interval.ms.
+func TestMembershipBeatsOftenAfterARebalance(t *testing.T) {
+	joined := time.Now()
+	m := &Membership{joined: joined, cfg: MembershipConfig{HeartbeatInterval: 3 * time.Second}}
+	var pauses []time.Duration
+	for at := time.Duration(0); at < 10*time.Second; {
+		pause := m.beatPauseLocked(joined.Add(at))
+		pauses = append(pauses, pause)
+		at += pause
+	}
+	const ms = time.Millisecond
+	want := []time.Duration{100 * ms, 100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3000 * ms, 3000 * ms, 3000 * ms}
+	if !slices.Equal(pauses, want) {
+		t.Errorf("pauses %v, want %v", pauses, want)
+	}
+	m.cfg.HeartbeatInterval = 50 * ms
+	if pause := m.beatPauseLocked(joined); pause != 50*ms {
+		t.Errorf("pause %v, above the interval", pause)
+	}
+}
+
+// A member hears of the second half of a rebalance long before heartbeat.interval.ms is over.
+func TestMembershipHearsSoonOfTheNextRebalance(t *testing.T) {
+	c := groupCluster(t)
+	cfg := memberConfig()
+	cfg.HeartbeatInterval = 15 * time.Second
+	first := startMember(t, c, cfg, nil, "client.id", "m1")
+	first.awaitJoins(t, 1)
+	began := time.Now()
+	second := startMember(t, c, cfg, nil, "client.id", "m2")
+	eventually(t, "a group of two", func() bool {
+		g := first.Generation()
+		return g != (Generation{}) && g.ID == second.Generation().ID
+	})
+	if d := time.Since(began); d > 10*time.Second {
+		t.Errorf("the second member joined after %v", d)
+	}
+}
+
 func TestMembershipChecksItsConfig(t *testing.T) {
 	cfg := MembershipConfig{SessionTimeout: time.Second, HeartbeatInterval: time.Second}
 	_, err := NewMembership(t.Context(), map[string]string{}, cfg, nil, testLog(t))

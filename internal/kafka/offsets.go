@@ -91,14 +91,13 @@ func (c *cluster) listOffsetsOf(ctx context.Context, id int32, tps []connect.Top
 	if n == nil {
 		return nil, fmt.Errorf("list offsets: broker %d is not known", id)
 	}
-	resp, err := ask(ctx, n, func(b *sarama.Broker) (*sarama.OffsetResponse, error) {
-		req := sarama.NewOffsetRequest(c.settings.sarama.Version)
-		req.IsolationLevel = isolation
-		for _, tp := range tps {
-			req.AddBlock(tp.Topic, tp.Partition, want[tp], 1)
-		}
-		return b.GetAvailableOffsets(req)
-	})
+	// A call that was given up goes on beside the caller, who may change want then.
+	req := sarama.NewOffsetRequest(c.settings.sarama.Version)
+	req.IsolationLevel = isolation
+	for _, tp := range tps {
+		req.AddBlock(tp.Topic, tp.Partition, want[tp], 1)
+	}
+	resp, err := ask(ctx, n, func(b *sarama.Broker) (*sarama.OffsetResponse, error) { return b.GetAvailableOffsets(req) })
 	if err != nil {
 		return nil, err
 	}

@@ -86,9 +86,25 @@ func NewProducer(ctx context.Context, props map[string]string, log *zap.Logger) 
 // cannot be sent at all. When ctx ends, what was not sent yet is dropped; what was
 // sent may still succeed; the records' bytes must not be changed then.
 func (p *Producer) Send(ctx context.Context, records ...ProducerRecord) error {
+	_, err := p.SendAcked(ctx, records...)
+	return err
+}
+
+// SendAcked is Send and returns where the records are, in their order. An offset is
+// connect.NoOffset when the broker did not tell it.
+func (p *Producer) SendAcked(ctx context.Context, records ...ProducerRecord) ([]Ack, error) {
 	if len(records) == 0 {
-		return nil
+		return nil, nil
 	}
+	acks := make([]Ack, len(records))
+	if err := p.sendAll(ctx, records, acks); err != nil {
+		return nil, err
+	}
+	return acks, nil
+}
+
+// sendAll fills in all when it succeeds; after an error that goes on.
+func (p *Producer) sendAll(ctx context.Context, records []ProducerRecord, all []Ack) error {
 	if !p.enter() {
 		return ErrClosed
 	}
@@ -108,6 +124,7 @@ func (p *Producer) Send(ctx context.Context, records ...ProducerRecord) error {
 	call := &sendCall{urgent: true, acked: func(acks []Ack) {
 		left -= len(acks)
 		for i := range acks {
+			all[acks[i].Index] = acks[i]
 			if acks[i].Err != nil {
 				offer(done, acks[i].Err)
 			}

@@ -47,6 +47,28 @@ func TestMurmur2(t *testing.T) {
 	}
 }
 
+func TestSendAckedTellsWhereRecordsAre(t *testing.T) {
+	c := kafkatest.New(t)
+	c.Topic("t", 2)
+	p := newTestProducer(t, c)
+	for round := range int64(3) {
+		acks, err := p.SendAcked(t.Context(), record("t", 1, "a"), record("t", 0, "b"), record("t", 1, "c"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var at []string
+		for _, a := range acks {
+			at = append(at, fmt.Sprint(a.Meta.TopicPartition, "@", a.Meta.Offset))
+		}
+		if want := []string{fmt.Sprint("t-1@", 2*round), fmt.Sprint("t-0@", round), fmt.Sprint("t-1@", 2*round+1)}; !slices.Equal(at, want) {
+			t.Errorf("records are at %v, want %v", at, want)
+		}
+	}
+	if acks, err := p.SendAcked(t.Context(), record("t", 0, "x"), record("t", 7, "y")); err == nil || acks != nil {
+		t.Errorf("acks %v, error %v", acks, err)
+	}
+}
+
 func TestProducerPartitionsLikeJava(t *testing.T) {
 	c := kafkatest.New(t)
 	c.Topic("t", 7)

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/IBM/sarama"
+
+	"github.com/penstock-io/penstock/internal/jaas"
 )
 
 // readSecurity fills in security.protocol, sasl.* and ssl.*.
@@ -45,20 +47,20 @@ func readLogin(r *propReader, c *sarama.Config, module string) {
 			" (a JAAS file given to the JVM is not read)")
 		return
 	}
-	entry, err := parseJAAS(r.props[key])
+	entry, err := jaas.ParseEntry(r.props[key])
 	switch {
 	case err != nil:
 		r.failSecret(key, err.Error())
 		return
-	case entry.module != module:
-		r.failSecret(key, "the login module is "+entry.module+", but sasl.mechanism "+string(c.Net.SASL.Mechanism)+" needs "+module)
+	case entry.Module != module:
+		r.failSecret(key, "the login module is "+entry.Module+", but sasl.mechanism "+string(c.Net.SASL.Mechanism)+" needs "+module)
 		return
-	case strings.EqualFold(entry.options["tokenauth"], "true"):
+	case strings.EqualFold(entry.Options["tokenauth"], "true"):
 		r.failSecret(key, "delegation tokens (tokenauth) are not supported yet")
 		return
 	}
-	c.Net.SASL.User = entry.options["username"]
-	c.Net.SASL.Password = entry.options["password"]
+	c.Net.SASL.User = entry.Options["username"]
+	c.Net.SASL.Password = entry.Options["password"]
 	if c.Net.SASL.User == "" {
 		r.failSecret(key, "the option username is missing")
 	}

@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
-	"maps"
 	"math/big"
 	"net"
 	"os"
@@ -78,38 +77,6 @@ func TestSettingsDefaults(t *testing.T) {
 	}
 	if err := s.sarama.Validate(); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestJAAS(t *testing.T) {
-	const module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-	for text, want := range map[string]map[string]string{
-		module + ` required username="u" password="p w";`:                {"username": "u", "password": "p w"},
-		module + "\n\trequired\n username='u'\n password=\"a\\\"b\" ;\n": {"username": "u", "password": `a"b`},
-		module + ` REQUIRED username=u password=p;`:                      {"username": "u", "password": "p"},
-		module + ` required /* c */ a="" // d` + "\n b=\"\\t\";":         {"a": "", "b": "\t"},
-		module + ` required;`:                                            {},
-	} {
-		got, err := parseJAAS(text)
-		if err != nil || got.module != module || !maps.Equal(got.options, want) {
-			t.Errorf("%q: %+v, %v", text, got, err)
-		}
-	}
-	for text, want := range map[string]string{
-		"":                           "does not contain any login modules",
-		"M":                          "Login module control flag not specified in JAAS config",
-		"M maybe a=b;":               "Login module control flag not valid in JAAS config",
-		"M required a=b":             "JAAS config entry not terminated by semi-colon",
-		"M required password;":       "Value not specified for key 'password' in JAAS config",
-		"M required password=;":      "Value not specified for key 'password' in JAAS config",
-		"M required a=;":             "Value not specified for a key in JAAS config",
-		"M required a=b; N required": "more than one login module",
-		`M required a="b;`:           "no closing quote",
-		"M required a=\"b\nc\";":     "does not end on its line",
-	} {
-		if got, err := parseJAAS(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %+v, %v", text, got, err)
-		}
 	}
 }
 
@@ -353,14 +320,14 @@ func TestTLSSettings(t *testing.T) {
 	cert, key := selfSigned(t, "h")
 	dir := t.TempDir()
 	for want, props := range map[string]map[string]string{
-		"only PEM is supported yet":         {"ssl.truststore.location": "x.jks"},
-		"unknown store type":                {"ssl.truststore.location": "x", "ssl.truststore.type": "BKS"},
-		"cannot be read":                    {"ssl.truststore.location": filepath.Join(dir, "missing"), "ssl.truststore.type": "PEM"},
-		"it contains no PEM certificate":    {"ssl.truststore.certificates": key, "ssl.truststore.type": "PEM"},
-		"must be set together":              {"ssl.keystore.key": key, "ssl.keystore.type": "PEM"},
-		"encrypted private keys":            {"ssl.keystore.key": strings.ReplaceAll(key, "PRIVATE", "ENCRYPTED PRIVATE"), "ssl.keystore.certificate.chain": cert, "ssl.keystore.type": "PEM"},
-		"not a PEM certificate chain with":  {"ssl.keystore.key": cert, "ssl.keystore.certificate.chain": key, "ssl.keystore.type": "PEM"},
-		"is not known. Use TLSv1.2,TLSv1.3": {"ssl.enabled.protocols": "TLSv1.2,TLSv9"},
+		"truststore.location: cannot be read": {"ssl.truststore.location": "x.jks"},
+		"unknown store type":                  {"ssl.truststore.location": "x", "ssl.truststore.type": "BKS"},
+		"cannot be read":                      {"ssl.truststore.location": filepath.Join(dir, "missing"), "ssl.truststore.type": "PEM"},
+		"it contains no PEM certificate":      {"ssl.truststore.certificates": key, "ssl.truststore.type": "PEM"},
+		"must be set together":                {"ssl.keystore.key": key, "ssl.keystore.type": "PEM"},
+		"private key cannot be opened":        {"ssl.key.password": "p", "ssl.keystore.key": strings.ReplaceAll(key, "PRIVATE", "ENCRYPTED PRIVATE"), "ssl.keystore.certificate.chain": cert, "ssl.keystore.type": "PEM"},
+		"not a PEM certificate chain with":    {"ssl.keystore.key": cert, "ssl.keystore.certificate.chain": key, "ssl.keystore.type": "PEM"},
+		"is not known. Use TLSv1.2,TLSv1.3":   {"ssl.enabled.protocols": "TLSv1.2,TLSv9"},
 	} {
 		props["bootstrap.servers"], props["security.protocol"] = "h:1", "SSL"
 		if _, err := readSettings(props); err == nil || !strings.Contains(err.Error(), want) {

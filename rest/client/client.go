@@ -5,6 +5,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,6 +22,10 @@ const maxAnswer = 64 << 20
 
 // Client sends requests to workers. It is safe for concurrent use.
 type Client struct {
+	// Login returns user and password for the requests of JSON, for workers that ask for
+	// them; an empty user sends none. It is set before the first request; nil is as none.
+	Login func() (user, password string)
+
 	http *http.Client
 }
 
@@ -95,7 +100,7 @@ func (c *Client) JSON(ctx context.Context, method, target string, in, out any) e
 			return err
 		}
 	}
-	resp, err := c.Do(ctx, method, target, nil, body)
+	resp, err := c.Do(ctx, method, target, c.authorization(), body)
 	if err != nil {
 		return err
 	}
@@ -106,6 +111,17 @@ func (c *Client) JSON(ctx context.Context, method, target string, in, out any) e
 		return nil
 	}
 	return json.Unmarshal(resp.Body, out)
+}
+
+func (c *Client) authorization() http.Header {
+	if c.Login == nil {
+		return nil
+	}
+	user, password := c.Login()
+	if user == "" {
+		return nil
+	}
+	return http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}}
 }
 
 // ConnectorURL returns the address of a connector's resource, e.g. its "status".

@@ -42,6 +42,7 @@ type ConfigStore struct {
 	o         Options
 	writeTime time.Duration
 	writing   chan struct{}   // held by the write under way
+	ordered   keyedLock       // by connector; held instead without transactions
 	leader    *leader         // of who holds writing; nil without transactions
 	life      context.Context //nolint:containedctx // ends with Stop
 	end       context.CancelCauseFunc
@@ -168,30 +169,28 @@ func (s *ConfigStore) PutConnector(ctx context.Context, name string, config map[
 		config = map[string]string{} // nil would be the tombstone
 	}
 	recs = append(recs, records.ConnectorConfig{Connector: name, Config: config})
-	return s.put(ctx, "Error writing connector configuration to Kafka", recs...)
+	return s.put(ctx, "Error writing connector configuration to Kafka", name, recs...)
 }
 
 // RemoveConnector writes the tombstones of a connector's config and target state. Task
 // configs stay in the topic, as leftovers that nobody applies.
 func (s *ConfigStore) RemoveConnector(ctx context.Context, name string) error {
-	return s.put(ctx, "Error removing connector configuration from Kafka",
+	return s.put(ctx, "Error removing connector configuration from Kafka", name,
 		records.ConnectorConfig{Connector: name}, records.TargetState{Connector: name})
 }
 
-// PutTaskConfigs writes all task configs of a connector and, when they can be read back,
-// their commit.
+// PutTaskConfigs writes all task configs of a connector and, when Kafka has them, their
+// commit, which it reads back.
 func (s *ConfigStore) PutTaskConfigs(ctx context.Context, name string, configs []map[string]string) error {
 	tasks := make([]records.ConfigRecord, len(configs))
 	for i, c := range configs {
 		tasks[i] = records.TaskConfig{Task: connect.TaskID{Connector: name, Task: i}, Config: c}
 	}
-	return s.exclusive(ctx, func(ctx context.Context, log *topiclog.Log) error {
-		// Somebody else may have written before: then its records are behind us first.
-		if err := log.ReadToEnd(ctx); err != nil {
-			return fmt.Errorf("Error writing root configuration to Kafka: %w", err)
-		}
+	return s.exclusive(ctx, name, func(ctx context.Context, log *topiclog.Log) error {
+		// The commit must not be written without the others. That they are read back first, as
+		// the JVM does, gains nothing: all are in one partition, in order.
 		if len(tasks) > 0 {
-			if err := s.writeAndRead(ctx, log, tasks...); err != nil {
+			if err := s.privileged(ctx, log, tasks...); err != nil {
 				return fmt.Errorf("Error writing task configurations to Kafka: %w", err)
 			}
 		}
@@ -210,19 +209,19 @@ func (s *ConfigStore) PutTargetState(ctx context.Context, name string, st connec
 
 // PutSessionKey writes a key.
 func (s *ConfigStore) PutSessionKey(ctx context.Context, key storage.SessionKey) error {
-	return s.put(ctx, "Error writing session key to Kafka", records.SessionKey{SessionKey: key})
+	return s.put(ctx, "Error writing session key to Kafka", "", records.SessionKey{SessionKey: key})
 }
 
 // PutRestartRequest writes a request; all workers act upon it when they read it.
 func (s *ConfigStore) PutRestartRequest(ctx context.Context, r storage.RestartRequest) error {
 	what := fmt.Sprintf("Error writing restart request for {connectorName='%s', onlyFailed=%t, includeTasks=%t} to Kafka",
 		r.Connector, r.OnlyFailed, r.IncludeTasks)
-	return s.put(ctx, what, records.Restart{RestartRequest: r})
+	return s.put(ctx, what, r.Connector, records.Restart{RestartRequest: r})
 }
 
 // PutTaskCountRecord tells that the zombies of earlier generations are fenced off.
 func (s *ConfigStore) PutTaskCountRecord(ctx context.Context, name string, count int) error {
-	return s.put(ctx, "Error writing task count record to Kafka", records.TaskCount{Connector: name, Tasks: count})
+	return s.put(ctx, "Error writing task count record to Kafka", name, records.TaskCount{Connector: name, Tasks: count})
 }
 
 // PutLoggerLevel returns when Kafka has the record, without reading it back.
@@ -230,9 +229,10 @@ func (s *ConfigStore) PutLoggerLevel(ctx context.Context, namespace, level strin
 	return s.send(ctx, "Error writing logger level to Kafka", records.LoggerLevel{Namespace: namespace, Level: level})
 }
 
-// put writes records together and reads them back; what says what failed.
-func (s *ConfigStore) put(ctx context.Context, what string, recs ...records.ConfigRecord) error {
-	err := s.exclusive(ctx, func(ctx context.Context, log *topiclog.Log) error {
+// put writes records of a connector, "" for none, together and reads them back; what says
+// what failed.
+func (s *ConfigStore) put(ctx context.Context, what, connector string, recs ...records.ConfigRecord) error {
+	err := s.exclusive(ctx, connector, func(ctx context.Context, log *topiclog.Log) error {
 		return s.writeAndRead(ctx, log, recs...)
 	})
 	if err != nil {
@@ -260,16 +260,25 @@ func (s *ConfigStore) limited(ctx context.Context) (context.Context, context.Can
 	return context.WithTimeoutCause(ctx, s.writeTime, fmt.Errorf("%w: the write took more than %s in all", kafka.ErrTimeout, s.writeTime))
 }
 
-// exclusive runs the writes of the leader one after the other: the task configs and the
-// commit of one call must not mix with another's.
-func (s *ConfigStore) exclusive(ctx context.Context, fn func(context.Context, *topiclog.Log) error) error {
+// exclusive runs the writes about a connector one after the other: the task configs and the
+// commit of one call must not mix with another's. Those about others go to Kafka at the same
+// time, and so together, but for transactions, of which there can be one only.
+func (s *ConfigStore) exclusive(ctx context.Context, connector string, fn func(context.Context, *topiclog.Log) error) error {
 	ctx, cancel := s.limited(ctx)
 	defer cancel()
-	select {
-	case s.writing <- struct{}{}:
-		defer func() { <-s.writing }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if s.leader == nil {
+		unlock, err := s.ordered.lock(ctx, connector)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	} else {
+		select {
+		case s.writing <- struct{}{}:
+			defer func() { <-s.writing }()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -283,6 +292,9 @@ func (s *ConfigStore) exclusive(ctx context.Context, fn func(context.Context, *t
 
 // writeAndRead is a write of the leader: all records or none of them, where it is fenced.
 func (s *ConfigStore) writeAndRead(ctx context.Context, log *topiclog.Log, recs ...records.ConfigRecord) error {
+	if s.leader == nil {
+		return s.appendWith(ctx, log.AppendAndRead, recs)
+	}
 	if err := s.privileged(ctx, log, recs...); err != nil {
 		return err
 	}
@@ -321,11 +333,16 @@ func (s *ConfigStore) detached(ctx context.Context) (context.Context, context.Ca
 
 // append writes records without a transaction, as any worker may.
 func (s *ConfigStore) append(ctx context.Context, log *topiclog.Log, recs ...records.ConfigRecord) error {
+	return s.appendWith(ctx, log.Append, recs)
+}
+
+// appendWith writes with one of the log's ways to append.
+func (s *ConfigStore) appendWith(ctx context.Context, write func(context.Context, ...topiclog.Record) error, recs []records.ConfigRecord) error {
 	out, err := encode(recs)
 	if err != nil {
 		return err
 	}
-	if err := log.Append(ctx, out...); err != nil {
+	if err := write(ctx, out...); err != nil {
 		return fmt.Errorf("write %s to topic %s: %w", out[0].Key, s.o.Topic.Name, err)
 	}
 	return nil

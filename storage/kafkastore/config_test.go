@@ -211,6 +211,12 @@ func TestAWriteThatCannotBeReadBack(t *testing.T) {
 	c := kafkatest.New(t)
 	s, l := startConfigs(t, c)
 	during(c, kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.TopicAuthorizationFailed}, func(*kfake.FaultHandle) {
+		if err := s.Refresh(t.Context()); !errors.Is(err, kafka.ErrAuthorization) {
+			t.Errorf("refresh: %v", err)
+		}
+		must(t, s.PutConnector(t.Context(), "b", map[string]string{}, "")) // need not ask for the end
+	})
+	during(c, kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed}, func(*kfake.FaultHandle) {
 		err := s.PutConnector(t.Context(), "a", map[string]string{}, "")
 		if err == nil || !strings.HasPrefix(err.Error(), "Error writing connector configuration to Kafka: ") {
 			t.Errorf("error %v", err)
@@ -218,11 +224,8 @@ func TestAWriteThatCannotBeReadBack(t *testing.T) {
 		if err := s.PutTaskConfigs(t.Context(), "a", nil); err == nil || !strings.HasPrefix(err.Error(), "Error writing root configuration to Kafka: ") {
 			t.Errorf("error %v", err)
 		}
-		if err := s.Refresh(t.Context()); !errors.Is(err, kafka.ErrAuthorization) {
-			t.Errorf("refresh: %v", err)
-		}
 	})
-	l.Await(t, "updated a") // it was written all the same
+	equal(t, []string{"updated b", "updated a", "tasks"}, l.Await(t, "tasks")) // it was written all the same
 }
 
 func TestErrorsThatPass(t *testing.T) {

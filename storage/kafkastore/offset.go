@@ -58,7 +58,8 @@ func NewOffsetStore(o OffsetOptions) *OffsetStore {
 }
 
 // Start creates or checks the topic, reads it, and then follows it. A store can be
-// started once. It goes on through outages, for 15 minutes at most.
+// started once. It goes on through outages, for 15 minutes at most. Unlike the JVM's it does
+// not wait for open transactions: Get and Partitions do.
 func (s *OffsetStore) Start(ctx context.Context) error {
 	if s.claimed.Swap(true) {
 		return errStarted
@@ -66,7 +67,7 @@ func (s *OffsetStore) Start(ctx context.Context) error {
 	if err := EnsureOffsetTopic(ctx, s.o.Admin, s.o.Topic, s.o.Log); err != nil {
 		return err
 	}
-	o := topiclog.Options{Topic: s.o.Topic.Name, Consumer: s.o.Consumer, Admin: s.o.Admin, Read: s.read, Log: s.o.Log}
+	o := topiclog.Options{Topic: s.o.Topic.Name, Consumer: s.o.Consumer, Admin: s.o.Admin, Stable: true, Read: s.read, Log: s.o.Log}
 	if s.o.Send == nil {
 		if o.Producer = s.o.Producer; o.Producer == nil {
 			o.Producer = map[string]string{} // it says what is missing

@@ -113,22 +113,18 @@ func TestOffsetsBehindAnOpenTransaction(t *testing.T) {
 	o := offsetOptions(t, c, "isolation.level", "read_committed")
 	dirty := startOffsets(t, offsetOptions(t, c))
 	equal(t, map[string]string{key1: "new", key2: "aborted"}, storetest.GetOffsets(t, dirty, key1, key2))
-	s := NewOffsetStore(o)
-	started := make(chan error, 1)
-	go func() { started <- s.Start(t.Context()) }()
-	select {
-	case err := <-started:
-		t.Fatalf("the store did not wait for the open transaction: %v", err)
-	case <-time.After(200 * time.Millisecond):
+	s := startOffsets(t, o) // a worker that starts does not wait
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("the task's time is over"))
+	defer cancel()
+	if found, err := s.Get(ctx, []byte(key1)); err == nil {
+		t.Fatalf("the store did not wait for the open transaction: %q", found)
 	}
 	slow.End(false)
-	must(t, <-started)
-	defer s.Stop(context.Background())
 	equal(t, map[string]string{key1: "new"}, storetest.GetOffsets(t, s, key1, key2))
 
 	slow = c.Begin("slow")
 	slow.Produce(record(key2, "late"))
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("the task's time is over"))
+	ctx, cancel = context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("the task's time is over"))
 	defer cancel()
 	if _, err := s.Get(ctx, []byte(key2)); err == nil || !strings.Contains(err.Error(), "the task's time is over") {
 		t.Errorf("error %v", err)

@@ -99,6 +99,17 @@ func (s *StatusStore) Stop(ctx context.Context) error {
 	return errors.Join(err, log.Close())
 }
 
+// Refresh reads the topic to its end as it is now, until ctx ends.
+func (s *StatusStore) Refresh(ctx context.Context) error {
+	s.mu.RLock()
+	log := s.log
+	s.mu.RUnlock()
+	if log == nil {
+		return fmt.Errorf("read the statuses in topic %s: the status store is not started, or stopped", s.o.Topic.Name)
+	}
+	return log.ReadToEnd(ctx)
+}
+
 // read takes over a batch of the topic.
 func (s *StatusStore) read(b kafka.Batch) {
 	recs := make([]records.StatusRecord, 0, len(b.Records))

@@ -32,6 +32,9 @@ func (s *StatusStore) Stop(context.Context) error { return nil }
 // Flush has nothing to do.
 func (s *StatusStore) Flush(context.Context) error { return nil }
 
+// Refresh has nothing to read.
+func (s *StatusStore) Refresh(ctx context.Context) error { return context.Cause(ctx) }
+
 // lasting returns nil, which removes, for DESTROYED.
 func lasting(st storage.Status) *storage.Status {
 	if st.State == connect.StateDestroyed {

@@ -26,11 +26,13 @@ func NewStatuses() *Statuses {
 }
 
 // Read takes a record of the topic, except a task's UNASSIGNED that came late: the task
-// runs already, in the same generation or a newer one, and whoever wrote it had it before.
+// runs already on another worker, in the same generation or a newer one, and whoever wrote
+// it had it before. The worker that runs it is believed, unlike by the JVM: its words come
+// in order, and a leader must see that a worker that stops has released its tasks.
 func (s *Statuses) Read(r records.StatusRecord) {
 	if t, ok := r.(records.TaskStatus); ok && t.Status != nil && t.Status.State == connect.StateUnassigned {
 		cached, known := s.Task(t.Task)
-		if known && cached.State == connect.StateRunning && cached.Generation >= t.Status.Generation {
+		if known && cached.State == connect.StateRunning && cached.WorkerID != t.Status.WorkerID && cached.Generation >= t.Status.Generation {
 			return
 		}
 	}

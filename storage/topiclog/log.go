@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,10 @@ type Options struct {
 	// only be read: Append fails.
 	Producer, Consumer map[string]string
 	Admin              *kafka.Client // stays the caller's
+	// Stable lets Open read only what no open transaction holds back: a worker that starts
+	// after all have crashed need not wait until the broker has ended their transactions.
+	// For topics that nobody looks at without ReadToEnd.
+	Stable bool
 	// Read takes the records of one partition in order. It is called by one goroutine at
 	// a time and must not block; the batch is valid until it returns, but the bytes of
 	// keys and values may be kept.
@@ -46,17 +51,21 @@ type Log struct {
 	reader sync.WaitGroup
 
 	// Of the goroutine that reads.
-	failure  string // the last poll error that was logged
-	failures int    // in a row
+	failure  string    // the last poll error that was logged
+	failures int       // in a row
+	told     time.Time // when the log last said for what somebody waits
 
 	mu      sync.Mutex
 	closed  bool
 	waiters map[*waiter]struct{}
+	asking  *question // for the end of the topic, under way; nil: none
+	next    *question // begins after it; nil: nobody waits for it
 }
 
 // waiter waits until the positions have reached some offsets.
 type waiter struct {
 	ends map[connect.TopicPartition]int64
+	from time.Time     // when the waiting began
 	done chan struct{} // closed when reached or failed
 	err  error         // read after done
 }
@@ -69,6 +78,7 @@ const (
 	positionTime   = 200 * time.Millisecond
 	firstPause     = 100 * time.Millisecond
 	lastPause      = time.Second
+	slowTime       = 30 * time.Second
 )
 
 var (
@@ -157,11 +167,15 @@ func pause(ctx context.Context, attempt int) error {
 
 // readAll reads to the end in the caller's goroutine.
 func (l *Log) readAll(ctx context.Context) error {
-	ends, err := l.endOffsets(ctx)
+	look := l.o.Admin.EndOffsets
+	if l.o.Stable {
+		look = l.o.Admin.StableOffsets
+	}
+	ends, err := l.lookUp(ctx, look)
 	if err != nil {
 		return err
 	}
-	w := &waiter{ends: ends, done: make(chan struct{})}
+	w := &waiter{ends: ends, from: time.Now(), done: make(chan struct{})}
 	l.waiters[w] = struct{}{}
 	for {
 		l.settle(ctx)
@@ -176,10 +190,17 @@ func (l *Log) readAll(ctx context.Context) error {
 	}
 }
 
-// endOffsets asks until it gets an answer, a final error, or ctx ends.
+// offsetLookup asks the brokers for an offset of each partition.
+type offsetLookup func(ctx context.Context, parts []connect.TopicPartition) (map[connect.TopicPartition]int64, error)
+
 func (l *Log) endOffsets(ctx context.Context) (map[connect.TopicPartition]int64, error) {
+	return l.lookUp(ctx, l.o.Admin.EndOffsets)
+}
+
+// lookUp asks until it gets an answer, a final error, or ctx ends.
+func (l *Log) lookUp(ctx context.Context, look offsetLookup) (map[connect.TopicPartition]int64, error) {
 	for attempt := 0; ; attempt++ {
-		ends, err := l.o.Admin.EndOffsets(ctx, l.parts)
+		ends, err := look(ctx, l.parts)
 		if err == nil {
 			return ends, nil
 		}
@@ -209,18 +230,43 @@ func (l *Log) Partitions() int { return len(l.parts) }
 // Records of one partition are written in the order given. When ctx ends, records may
 // still be written.
 func (l *Log) Append(ctx context.Context, recs ...Record) error {
-	if l.producer == nil {
-		return fmt.Errorf("write to topic %s: %w", l.o.Topic, errReadOnly)
-	}
 	ctx, cancel := l.bounded(ctx)
 	defer cancel()
+	_, err := l.append(ctx, recs)
+	return err
+}
+
+// AppendAndRead is Append, and returns when Read has seen the records. It spares the
+// question of ReadToEnd for the end of the topic: what was written tells where to read to.
+func (l *Log) AppendAndRead(ctx context.Context, recs ...Record) error {
+	ctx, cancel := l.bounded(ctx)
+	defer cancel()
+	acks, err := l.append(ctx, recs)
+	if err != nil {
+		return err
+	}
+	ends := map[connect.TopicPartition]int64{}
+	for i := range acks {
+		meta := &acks[i].Meta
+		if meta.Offset < 0 { // written twice, or without acks: the broker did not say where
+			return l.readToEnd(ctx)
+		}
+		ends[meta.TopicPartition] = max(ends[meta.TopicPartition], meta.Offset+1)
+	}
+	return l.await(ctx, ends)
+}
+
+func (l *Log) append(ctx context.Context, recs []Record) ([]kafka.Ack, error) {
+	if l.producer == nil {
+		return nil, fmt.Errorf("write to topic %s: %w", l.o.Topic, errReadOnly)
+	}
 	out := make([]kafka.ProducerRecord, len(recs))
 	for i, r := range recs {
 		out[i] = kafka.ProducerRecord{
 			Topic: l.o.Topic, Partition: -1, Timestamp: connect.NoTimestamp, Key: []byte(r.Key), Value: r.Value,
 		}
 	}
-	return l.producer.Send(ctx, out...)
+	return l.producer.SendAcked(ctx, out...)
 }
 
 // ReadToEnd returns when Read has seen everything that was in the topic when it was
@@ -233,11 +279,20 @@ func (l *Log) Append(ctx context.Context, recs ...Record) error {
 func (l *Log) ReadToEnd(ctx context.Context) error {
 	ctx, cancel := l.bounded(ctx)
 	defer cancel()
-	ends, err := l.endOffsets(ctx)
+	return l.readToEnd(ctx)
+}
+
+func (l *Log) readToEnd(ctx context.Context) error {
+	ends, err := l.sharedEnds(ctx)
 	if err != nil {
 		return err
 	}
-	w := &waiter{ends: ends, done: make(chan struct{})}
+	return l.await(ctx, ends)
+}
+
+// await waits until the positions have reached ends, which nobody changes any more.
+func (l *Log) await(ctx context.Context, ends map[connect.TopicPartition]int64) error {
+	w := &waiter{ends: ends, from: time.Now(), done: make(chan struct{})}
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -351,6 +406,34 @@ func (l *Log) settle(ctx context.Context) {
 		}
 		return true, nil
 	})
+	l.tellSlow(positions, time.Now())
+}
+
+// tellSlow logs what those wait for who have waited long. A worker that starts would else
+// look as if it did nothing.
+func (l *Log) tellSlow(positions map[connect.TopicPartition]int64, now time.Time) {
+	if now.Sub(l.told) < slowTime {
+		return
+	}
+	l.mu.Lock()
+	var behind []string
+	for w := range l.waiters {
+		for tp, end := range w.ends {
+			if now.Sub(w.from) >= slowTime && positions[tp] < end {
+				behind = append(behind, fmt.Sprintf("%s at %d of %d", tp, positions[tp], end))
+			}
+		}
+	}
+	l.mu.Unlock()
+	if len(behind) == 0 {
+		return
+	}
+	l.told = now
+	slices.Sort(behind)
+	behind = slices.Compact(behind)
+	l.o.Log.Warn("Still reading the topic to its end. A reader of committed records waits for open transactions; "+
+		"the broker ends those of dead producers after transaction.timeout.ms, and kafka-transactions.sh finds others",
+		zap.String("topic", l.o.Topic), zap.Strings("behind", behind[:min(len(behind), 3)]))
 }
 
 // position returns -1 for a partition whose start is not known yet.

@@ -213,6 +213,40 @@ func TestTheEndMayLieBehindMarkersAndGaps(t *testing.T) {
 	}
 }
 
+// TestAWorkerStartsBesideTheTransactionsOfADeadOne opens the topic while a transaction is
+// open that nobody will end for long.
+func TestAWorkerStartsBesideTheTransactionsOfADeadOne(t *testing.T) {
+	c := kafkatest.New(t)
+	c.Topic(topic, 1, "cleanup.policy", "compact")
+	c.Produce("none", &kafkatest.Record{Topic: topic, Key: []byte("a"), Value: []byte("1")})
+	txn := c.Begin("dead")
+	txn.Produce(&kafkatest.Record{Topic: topic, Key: []byte("b"), Value: []byte("2")})
+	x := newTable()
+	o := options(t, c, x, "isolation.level", "read_committed")
+	o.Stable = true
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	l, err := Open(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { must(t, l.Close()) }()
+	l.Follow()
+	if x.get("a") != "1" {
+		t.Error("what was committed is not there")
+	}
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := l.ReadToEnd(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("reading to the end of an open transaction: %v", err)
+	}
+	txn.End(true)
+	must(t, l.ReadToEnd(t.Context()))
+	if x.get("b") != "2" {
+		t.Error("the transaction was not read")
+	}
+}
+
 func down(c *kafkatest.Cluster) {
 	for id := range int32(3) {
 		c.Down(id)

@@ -19,6 +19,13 @@ type Round struct {
 	Configured []Item
 	// Owned is what each member of the group says it runs, in its order.
 	Owned map[string][]Item
+	// CanRun tells whether a member has what a connector and its tasks need. nil: every
+	// member can run everything. What no member can run goes to any of them.
+	CanRun func(member, connector string) bool
+	// Released returns those of the lost items of which it is certain that nobody runs
+	// them. They do not wait for the return of the member that had them. It is asked at
+	// most once in a round, and only when something would have to wait. nil: all wait.
+	Released func(lost []Item) []Item
 }
 
 // Result is what a round decides. All maps have an entry for each member.
@@ -39,6 +46,10 @@ type Result struct {
 // revoked in the first, assigned as new in the second. It belongs to one goroutine. Its
 // state is the view of a leader on its last round; a member that was not leader starts
 // with what the members report.
+//
+// Two things go beyond the JVM, and change nothing where they are not used: work that was
+// released (Round.Released) does not wait, and work goes to members that can run it
+// (Round.CanRun).
 type Incremental struct {
 	maxDelay time.Duration // scheduled.rebalance.max.delay.ms
 
@@ -98,6 +109,7 @@ func (a *Incremental) Assign(r Round) Result {
 		}
 	}
 	configured := newSet(r.Configured)
+	place := newPlacing(r.CanRun, members, r.Configured)
 	a.checkPreviousRevocation(active)
 
 	// Difference to the JVM, which looks at what it assigned itself only: after a change
@@ -112,20 +124,24 @@ func (a *Incremental) Assign(r Round) Result {
 	for _, id := range members {
 		revoked[id] = set{}
 		for _, i := range owned[id] {
-			// A duplicate is revoked from all: who keeps it could not be told apart.
-			if deleted.has(i) || duplicated.has(i) {
+			// A duplicate is revoked from all: who keeps it could not be told apart. What
+			// sits where it cannot run moves, like a duplicate, in the next round.
+			if deleted.has(i) || duplicated.has(i) || place.misplaced(id, i) {
 				revoked[id][i] = struct{}{}
 			}
 		}
 		next = append(next, &load{id: id, items: without(owned[id], revoked[id])})
 	}
 
-	reassign := a.handleLost(lost, next, now)
-	a.balance(configured, next, revoked, now)
-
+	reassign := a.handleLost(lost, next, now, place, r.Released)
 	toAssign := append(created.sorted(), reassign.sorted()...)
-	deal(next, toAssign, true)
-	deal(next, toAssign, false)
+	if place.restricts() {
+		a.placeAndBalance(place, configured, next, revoked, toAssign, now)
+	} else {
+		a.balance(balancingRevocations(configured, next), next, revoked, now)
+		deal(next, toAssign, true)
+		deal(next, toAssign, false)
+	}
 	return a.remember(r.Generation, members, owned, next, revoked, lost)
 }
 
@@ -143,7 +159,7 @@ func (a *Incremental) checkPreviousRevocation(active set) {
 
 // handleLost decides about work that nobody runs any more: it may set or end the delay,
 // put work on candidates, or return what shall be dealt like new work.
-func (a *Incremental) handleLost(lost set, next []*load, now time.Duration) (reassign set) {
+func (a *Incremental) handleLost(lost set, next []*load, now time.Duration, place *placing, ask func([]Item) []Item) (reassign set) {
 	if len(lost) == 0 && !a.revokedInPrevious {
 		a.resetDelay()
 		return nil
@@ -155,10 +171,16 @@ func (a *Incremental) handleLost(lost set, next []*load, now time.Duration) (rea
 	case a.maxDelay == 0:
 		return lost
 	case a.scheduled > 0 && now >= a.scheduled:
-		reassign = a.giveToCandidates(lost, next)
+		reassign = a.giveToCandidates(lost, next, place)
 		a.resetDelay()
 		a.revokedInPrevious = false
 		return reassign
+	}
+	released := releasedOf(lost, place, ask)
+	if len(released) > 0 && len(released) == len(lost) {
+		// As without a maximum delay: who stopped in order is not waited for.
+		a.resetDelay()
+		return released
 	}
 	// Who has nothing is new, or the lost member come back under another id.
 	for _, l := range next {
@@ -172,7 +194,23 @@ func (a *Incremental) handleLost(lost set, next []*load, now time.Duration) (rea
 		a.delay = a.maxDelay
 	}
 	a.scheduled = now + a.delay
-	return nil
+	return released
+}
+
+// releasedOf asks which lost items nobody runs. One that no member of the group can run
+// waits all the same: it would only fail elsewhere, and is assigned as soon as a member
+// comes that can.
+func releasedOf(lost set, place *placing, ask func([]Item) []Item) set {
+	released := set{}
+	if len(lost) == 0 || ask == nil {
+		return released
+	}
+	for _, i := range ask(lost.sorted()) {
+		if lost.has(i) && !place.stranded(i) {
+			released[i] = struct{}{}
+		}
+	}
+	return released
 }
 
 func (a *Incremental) allPresent(next []*load) bool {
@@ -185,8 +223,8 @@ func (a *Incremental) allPresent(next []*load) bool {
 }
 
 // giveToCandidates deals the lost work to the candidates that are still here, in the
-// order in which they were noted; without any, it returns it.
-func (a *Incremental) giveToCandidates(lost set, next []*load) (rest set) {
+// order in which they were noted; it returns what none of them can take.
+func (a *Incremental) giveToCandidates(lost set, next []*load, place *placing) (rest set) {
 	var takers []*load
 	for _, id := range a.candidates {
 		for _, l := range next {
@@ -195,43 +233,49 @@ func (a *Incremental) giveToCandidates(lost set, next []*load) (rest set) {
 			}
 		}
 	}
-	if len(takers) == 0 {
-		return lost
-	}
+	rest = set{}
 	turn := map[bool]int{}
 	for _, i := range lost.sorted() {
-		kind := IsConnector(i)
-		l := takers[turn[kind]%len(takers)]
-		turn[kind]++
-		l.items = append(l.items, i)
+		kind, taken := IsConnector(i), false
+		for range takers {
+			l := takers[turn[kind]%len(takers)]
+			turn[kind]++
+			if taken = !place.misplaced(l.id, i); taken {
+				l.items = append(l.items, i)
+				break
+			}
+		}
+		if !taken {
+			rest[i] = struct{}{}
+		}
 	}
-	return nil
+	return rest
 }
 
 func (a *Incremental) resetDelay() {
 	a.candidates, a.scheduled, a.delay = nil, 0, 0
 }
 
-// balance moves work away from members that have more than their share, unless a delay
-// runs. Two rounds in a row may not do so without a growing delay in between: members
-// that come and go would else stop and start everything all the time.
-func (a *Incremental) balance(configured set, next []*load, revoked map[string]set, now time.Duration) {
+// balance takes the surplus away from members that have more than their share, unless a
+// delay runs, and reports whether it did. Two rounds in a row may not do so without a
+// growing delay in between: members that come and go would else stop and start everything
+// all the time.
+func (a *Incremental) balance(surplus map[string][]Item, next []*load, revoked map[string]set, now time.Duration) (moved bool) {
 	if a.delay != 0 {
 		a.revokedInPrevious = false
-		return
+		return false
 	}
-	surplus := balancingRevocations(configured, next)
 	if len(surplus) == 0 {
 		if a.revokedInPrevious {
 			a.revokedInPrevious, a.successive = false, 0
 		}
-		return
+		return false
 	}
 	if a.revokedInPrevious {
 		a.successive++
 		if a.delay = a.backoff(a.successive); a.delay != 0 {
 			a.scheduled = now + a.delay
-			return
+			return false
 		}
 	}
 	for _, l := range next {
@@ -242,6 +286,7 @@ func (a *Incremental) balance(configured set, next []*load, revoked map[string]s
 		l.items = without(l.items, drop)
 	}
 	a.revokedInPrevious = true
+	return true
 }
 
 // backoff returns 40 ms to the power of n, at most the maximum delay.

@@ -1,4 +1,4 @@
-package kafka
+package jaas
 
 import (
 	"errors"
@@ -7,19 +7,31 @@ import (
 	"unicode"
 )
 
-// jaasEntry is one entry of a JAAS configuration: LoginModule flag key="value" … ;
-type jaasEntry struct {
-	module  string
-	options map[string]string
+// Entry is one entry of a JAAS configuration: LoginModule flag key="value" … ;
+type Entry struct {
+	Module  string
+	Options map[string]string
 }
 
-// parseJAAS parses the value of sasl.jaas.config, which Java requires to be exactly
+// ParseEntry parses the value of sasl.jaas.config, which Java requires to be exactly
 // one entry ending in a semicolon. Errors never quote an option value.
-func parseJAAS(text string) (jaasEntry, error) {
-	s := jaasScanner{rest: text}
-	e := jaasEntry{options: map[string]string{}}
+func ParseEntry(text string) (Entry, error) {
+	s := scanner{rest: text}
+	e, err := s.entry()
+	if err != nil {
+		return e, err
+	}
+	if s.skip(); s.rest != "" {
+		return e, errors.New("JAAS config property contains more than one login module, should be 1")
+	}
+	return e, nil
+}
+
+// entry reads LoginModule, flag and options up to the semicolon.
+func (s *scanner) entry() (Entry, error) {
+	e := Entry{Options: map[string]string{}}
 	var err error
-	if e.module, err = s.word(); err != nil || e.module == "" {
+	if e.Module, err = s.word(); err != nil || e.Module == "" {
 		return e, errors.Join(err, errors.New("JAAS config property does not contain any login modules"))
 	}
 	flag, err := s.word()
@@ -42,40 +54,38 @@ func parseJAAS(text string) (jaasEntry, error) {
 			return e, errors.New("JAAS config entry not terminated by semi-colon")
 		}
 		if !s.accept('=') {
-			return e, noJAASValue(key)
+			return e, noValue(key)
 		}
 		value, err := s.word()
 		if err != nil {
 			return e, err
 		}
 		if value == "" && !s.quoted {
-			return e, noJAASValue(key)
+			return e, noValue(key)
 		}
-		e.options[key] = value
-	}
-	if s.skip(); s.rest != "" {
-		return e, errors.New("JAAS config property contains more than one login module, should be 1")
+		e.Options[key] = value
 	}
 	return e, nil
 }
 
-// noJAASValue names the option only when it is one: after a misplaced quote, a piece of
+// noValue names the option only when it is one: after a misplaced quote, a piece of
 // the password stands where a name should.
-func noJAASValue(key string) error {
+func noValue(key string) error {
 	switch strings.ToLower(key) {
-	case "username", "password", "tokenauth":
+	case "username", "password", "tokenauth", "file":
 		return fmt.Errorf("Value not specified for key '%s' in JAAS config", key) //nolint:staticcheck // Java's wording
 	}
 	return errors.New("Value not specified for a key in JAAS config: write name=\"value\", and a quote within a value as \\\"") //nolint:staticcheck // Java's wording
 }
 
-// jaasScanner reads words and quoted strings; // and /* */ comments are skipped.
-type jaasScanner struct {
+// scanner reads words and quoted strings; // and /* */ comments are skipped.
+type scanner struct {
 	rest   string
-	quoted bool // the last word was quoted
+	quoted bool   // the last word was quoted
+	ends   string // further characters that end a word
 }
 
-func (s *jaasScanner) skip() {
+func (s *scanner) skip() {
 	for {
 		s.rest = strings.TrimLeftFunc(s.rest, unicode.IsSpace)
 		switch {
@@ -89,7 +99,7 @@ func (s *jaasScanner) skip() {
 	}
 }
 
-func (s *jaasScanner) accept(c byte) bool {
+func (s *scanner) accept(c byte) bool {
 	s.skip()
 	if s.rest == "" || s.rest[0] != c {
 		return false
@@ -99,14 +109,14 @@ func (s *jaasScanner) accept(c byte) bool {
 }
 
 // word returns the next word or quoted string, "" at punctuation or the end.
-func (s *jaasScanner) word() (string, error) {
+func (s *scanner) word() (string, error) {
 	s.skip()
 	s.quoted = false
 	if s.rest != "" && (s.rest[0] == '"' || s.rest[0] == '\'') {
 		s.quoted = true
 		return s.quotedWord(s.rest[0])
 	}
-	end := strings.IndexFunc(s.rest, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`;="'`, r) })
+	end := strings.IndexFunc(s.rest, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`;="'`+s.ends, r) })
 	if end < 0 {
 		end = len(s.rest)
 	}
@@ -115,7 +125,7 @@ func (s *jaasScanner) word() (string, error) {
 	return w, nil
 }
 
-func (s *jaasScanner) quotedWord(quote byte) (string, error) {
+func (s *scanner) quotedWord(quote byte) (string, error) {
 	var b strings.Builder
 	for i := 1; i < len(s.rest); i++ {
 		switch c := s.rest[i]; {
@@ -126,7 +136,7 @@ func (s *jaasScanner) quotedWord(quote byte) (string, error) {
 			return "", errors.New("a quoted value in JAAS config does not end on its line")
 		case c == '\\' && i+1 < len(s.rest):
 			i++
-			b.WriteByte(unescapeJAAS(s.rest[i]))
+			b.WriteByte(unescape(s.rest[i]))
 		default:
 			b.WriteByte(c)
 		}
@@ -134,9 +144,9 @@ func (s *jaasScanner) quotedWord(quote byte) (string, error) {
 	return "", errors.New("a quoted value in JAAS config has no closing quote")
 }
 
-// unescapeJAAS gives the meaning of a letter after a backslash in
+// unescape gives the meaning of a letter after a backslash in
 // java.io.StreamTokenizer (octal escapes are not supported).
-func unescapeJAAS(c byte) byte {
+func unescape(c byte) byte {
 	switch c {
 	case 'a':
 		return 7
