@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -33,6 +34,7 @@ type options struct {
 	out        string
 	profile    string
 	partitions int
+	scale      scaleOptions
 }
 
 func main() {
@@ -43,11 +45,12 @@ func main() {
 	flag.StringVar(&o.worker, "worker", "bin/worker", "the worker's binary")
 	flag.IntVar(&o.records, "records", 2_000_000, "records of each path")
 	flag.IntVar(&o.runs, "runs", 5, "counted runs of each path, after one that is not")
-	flag.StringVar(&o.paths, "paths", "abcfvst", "which paths to run")
+	flag.StringVar(&o.paths, "paths", "abcfvst", "which paths to run; C is a cluster with many connectors")
 	flag.IntVar(&o.tasks, "tasks", 4, "tasks.max")
 	flag.IntVar(&o.flushSize, "flush-size", 100_000, "flush.size")
 	flag.StringVar(&o.out, "out", "", "also write the table to this file")
 	flag.StringVar(&o.profile, "profile", "", "folder for a CPU profile of each path's last run")
+	o.scale.flags()
 	flag.Parse()
 	o.partitions = 4
 	exit(run(context.Background(), o))
@@ -79,6 +82,10 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer k.Stop()
+	if o.paths == "C" {
+		report, err := runScale(ctx, k, dir, o)
+		return errors.Join(err, publish(report, o))
+	}
 	report := header(o)
 	if report, err = runHDFS(ctx, k, dir, o, report); err != nil {
 		return err
@@ -86,6 +93,17 @@ func run(ctx context.Context, o options) error {
 	if report, err = runBoth(ctx, k, dir, o, report); err != nil {
 		return err
 	}
+	if strings.Contains(o.paths, "C") {
+		rows, err := runScale(ctx, k, dir, o)
+		if err != nil {
+			return err
+		}
+		report += "\n" + rows
+	}
+	return publish(report, o)
+}
+
+func publish(report string, o options) error {
 	fmt.Print(report)
 	if o.out == "" {
 		return nil

@@ -32,17 +32,28 @@ func cpuTime(pid int) (time.Duration, error) {
 
 // peakRSS returns the largest resident size of a running process, in MB.
 func peakRSS(pid int) (float64, error) {
+	kb, err := statusField(pid, "VmHWM")
+	return float64(kb) / 1024, err
+}
+
+// statusField returns a number of a running process from its status.
+func statusField(pid int, name string) (int, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for _, line := range strings.Split(string(b), "\n") {
-		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, err := strconv.Atoi(strings.Fields(v)[0])
-			return float64(kb) / 1024, err
+		if v, ok := strings.CutPrefix(line, name+":"); ok {
+			return strconv.Atoi(strings.Fields(v)[0])
 		}
 	}
-	return 0, fmt.Errorf("no VmHWM in the status of process %d", pid)
+	return 0, fmt.Errorf("no %s in the status of process %d", name, pid)
+}
+
+// openFiles returns how many file descriptors a running process has.
+func openFiles(pid int) (int, error) {
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	return len(entries), err
 }
 
 func maxRSS(st *os.ProcessState) float64 {

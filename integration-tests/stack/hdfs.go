@@ -79,7 +79,7 @@ func (h *HDFSCluster) startDataNodes(ctx context.Context, lib string, o HDFSOpti
 		}
 		p := &Process{Name: name, LogPath: filepath.Join(o.Dir, name+".log"), dir: o.Dir, detached: o.Detached,
 			args:  hadoopJava(lib, conf, "org.apache.hadoop.hdfs.server.datanode.DataNode"),
-			Ready: func() bool { return h.liveDataNodes(ctx) > i }}
+			Ready: func() bool { return h.liveDataNodes(context.WithoutCancel(ctx)) > i }} // for later starts too
 		h.DataNodes = append(h.DataNodes, p)
 		if err := p.Start(ctx); err != nil {
 			return err

@@ -14,11 +14,12 @@ import (
 // comparison; it has the FileStream and the test connectors (Mock, Verifiable, Schema).
 type JVMWorker struct {
 	*Process
-	URL string // http://127.0.0.1:port
+	URL string // its first listener, e.g. http://127.0.0.1:port
 }
 
-// StartJVMWorker starts a worker with the given properties; listeners is added. With
-// connector files it is a standalone worker, else a distributed one.
+// StartJVMWorker starts a worker with the given properties; listeners is added unless they
+// hold it, and then the first must be one of http, which is asked whether the worker is
+// ready. With connector files it is a standalone worker, else a distributed one.
 func StartJVMWorker(ctx context.Context, dir string, props map[string]string, connectorFiles ...string) (*JVMWorker, error) {
 	lib, err := Jars(ctx, Connect)
 	if err != nil {
@@ -63,6 +64,9 @@ func StartJVMWorker(ctx context.Context, dir string, props map[string]string, co
 		class = "org.apache.kafka.connect.cli.ConnectStandalone"
 	}
 	w := &JVMWorker{URL: "http://" + hostPort(ports[0])}
+	if listeners, ok := props["listeners"]; ok {
+		w.URL, _, _ = strings.Cut(listeners, ",")
+	}
 	w.Process = &Process{
 		Name: "JVM worker", LogPath: filepath.Join(dir, "worker.log"), dir: dir,
 		args: append([]string{"java", "-Xmx512m", "-cp", strings.Join(classPath, ":"),

@@ -21,9 +21,10 @@ appender.console.layout.pattern=[%d] %p %m (%c)%n
 
 // KafkaCluster is a Kafka of one or more brokers, each broker and controller at once.
 type KafkaCluster struct {
-	Brokers   []*Process
-	Bootstrap string
-	Lib       string
+	Brokers    []*Process
+	Controller *Process // nil: the brokers are controllers
+	Bootstrap  string
+	Lib        string
 }
 
 // KafkaOptions says what to start.
@@ -33,6 +34,14 @@ type KafkaOptions struct {
 	Detached bool   // go on when this program ends
 	// Settings are added to every broker's server.properties.
 	Settings map[string]string
+	// Proxied are more listeners of a single broker.
+	Proxied []ProxiedListener
+	// SeparateController gives a single broker a controller in a process of its own. Kafka
+	// 4.3's transaction coordinator takes partitions without a leader to be deleted and never
+	// ends a transaction there (KRaftMetadataCache.getPartitionLeaderEndpoint): readers of
+	// committed records then wait for ever. A broker that is its own controller meets that when
+	// it was killed, because it acts before it has read all metadata again.
+	SeparateController bool
 }
 
 // StartKafka formats and starts a new cluster.
@@ -52,6 +61,12 @@ func StartKafka(ctx context.Context, o KafkaOptions) (*KafkaCluster, error) {
 		voters = append(voters, fmt.Sprintf("%d@%s", i+1, hostPort(ports[n+i])))
 		if i > 0 {
 			k.Bootstrap += "," + hostPort(ports[i])
+		}
+	}
+	if o.SeparateController {
+		voters = []string{fmt.Sprintf("%d@%s", controllerID, hostPort(ports[n]))}
+		if err := k.startController(ctx, o, ports[n]); err != nil {
+			return nil, err
 		}
 	}
 	started := make(chan error, n)
@@ -78,12 +93,8 @@ func (k *KafkaCluster) broker(ctx context.Context, o KafkaOptions, i, port, cont
 	rf := min(max(o.Brokers, 1), 3)
 	var b strings.Builder
 	fmt.Fprintf(&b, `node.id=%d
-process.roles=broker,controller
 controller.quorum.voters=%s
-listeners=PLAINTEXT://%s,CONTROLLER://%s
-advertised.listeners=PLAINTEXT://%s
-controller.listener.names=CONTROLLER
-log.dirs=%s/data
+%slog.dirs=%s/data
 offsets.topic.replication.factor=%d
 offsets.topic.num.partitions=5
 transaction.state.log.replication.factor=%d
@@ -95,24 +106,11 @@ group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=true
 num.partitions=1
 log.retention.ms=-1
-`, i+1, voters, hostPort(port), hostPort(controllerPort), hostPort(port), dir, rf, rf)
+`, i+1, voters, o.roles(port, controllerPort), dir, rf, rf)
 	for key, v := range o.Settings {
 		fmt.Fprintf(&b, "%s=%s\n", key, v)
 	}
-	if err := writeFiles(dir, map[string]string{"server.properties": b.String(), "log4j2.properties": log4j2Properties}); err != nil {
-		return nil, err
-	}
-	conf := filepath.Join(dir, "server.properties")
-	log4j := "-Dlog4j2.configurationFile=" + filepath.Join(dir, "log4j2.properties")
-	format := java(k.Lib, 256, nil, log4j, "kafka.tools.StorageTool", "format", "-t", "cGVuc3RvY2stc3RhY2stMQ", "-c", conf)
-	if out, err := exec.CommandContext(ctx, format[0], format[1:]...).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("format the storage of Kafka broker %d: %w\n%s", i+1, err, out)
-	}
-	return &Process{
-		Name: fmt.Sprintf("kafka broker %d", i+1), LogPath: filepath.Join(dir, "broker.log"), dir: dir, detached: o.Detached,
-		args:  java(k.Lib, 512, nil, log4j, "kafka.Kafka", conf),
-		Ready: func() bool { return accepts(port) },
-	}, nil
+	return k.node(ctx, fmt.Sprintf("kafka broker %d", i+1), dir, b.String(), port, o.Detached)
 }
 
 // Stop stops all brokers.
@@ -120,6 +118,9 @@ func (k *KafkaCluster) Stop() error {
 	var errs []error
 	for _, p := range k.Brokers {
 		errs = append(errs, p.Stop())
+	}
+	if k.Controller != nil {
+		errs = append(errs, k.Controller.Stop())
 	}
 	return errors.Join(errs...)
 }

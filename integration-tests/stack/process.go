@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -123,18 +124,25 @@ func (p *Process) logTail() string {
 	return strings.Join(lines[max(0, len(lines)-40):], "\n")
 }
 
-// FreePorts returns n ports of 127.0.0.1 that were free a moment ago.
+// FreePorts returns n ports of 127.0.0.1 that were free a moment ago. They lie below the
+// ports that the system gives to outgoing connections: a client that tries again and again
+// to reach a server that is down would else, one day, be given the server's port for its
+// own end, connect to itself and keep the server from starting.
 func FreePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	const lowest, below, attempts = 15000, 32000, 200
+	var ports []int
+	for range attempts * n {
+		if len(ports) == n {
+			return ports, nil
+		}
+		l, err := net.Listen("tcp", hostPort(lowest+rand.IntN(below-lowest)))
 		if err != nil {
-			return nil, err
+			continue // taken
 		}
 		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
-	return ports, nil
+	return nil, fmt.Errorf("found %d free ports of 127.0.0.1 between %d and %d, %d are needed", len(ports), lowest, below, n)
 }
 
 func accepts(port int) bool {

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/integration-tests/stack"
+	"github.com/penstock-io/penstock/storage"
+	"github.com/penstock-io/penstock/storage/records"
+)
+
+// statusWatch follows the status topic of a group: what runs where, to the millisecond and
+// without asking the workers, whose answers would cost what is measured.
+type statusWatch struct {
+	client *kgo.Client
+	done   sync.WaitGroup
+
+	mu     sync.Mutex
+	items  map[connect.TaskID]*watched
+	gaps   []time.Duration              // how long items did not run, see reset
+	first  map[connect.TaskID]time.Time // when items ran for the first time since their creation
+	latest time.Time                    // of the last change
+}
+
+// watched is a task, or a connector instance with the task number -1.
+type watched struct {
+	on      map[string]connect.State // the last word of each worker
+	stopped time.Time                // zero: it runs, or never did
+}
+
+// watchStatuses follows a topic, which must exist, from its start until close.
+func watchStatuses(k *stack.KafkaCluster, topic string) (*statusWatch, error) {
+	c, err := kgo.NewClient(kgo.SeedBrokers(k.Bootstrap), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchMaxWait(500*time.Millisecond))
+	if err != nil {
+		return nil, err
+	}
+	w := &statusWatch{client: c, items: map[connect.TaskID]*watched{}, first: map[connect.TaskID]time.Time{}}
+	w.done.Go(func() {
+		for {
+			fetches := c.PollFetches(context.Background())
+			if fetches.IsClientClosed() {
+				return
+			}
+			w.mu.Lock()
+			fetches.EachRecord(w.readLocked)
+			w.mu.Unlock()
+		}
+	})
+	return w, nil
+}
+
+func (w *statusWatch) close() {
+	w.client.Close()
+	w.done.Wait()
+}
+
+func (w *statusWatch) readLocked(r *kgo.Record) {
+	rec, err := records.DecodeStatus(r.Key, r.Value)
+	if err != nil {
+		return
+	}
+	var id connect.TaskID
+	var status *storage.Status
+	switch rec := rec.(type) {
+	case records.ConnectorStatus:
+		id, status = connect.TaskID{Connector: rec.Connector, Task: -1}, rec.Status
+	case records.TaskStatus:
+		id, status = rec.Task, rec.Status
+	default:
+		return
+	}
+	w.latest = r.Timestamp
+	if status == nil {
+		delete(w.items, id)
+		return
+	}
+	it := w.items[id]
+	if it == nil {
+		it = &watched{on: map[string]connect.State{}}
+		w.items[id] = it
+	}
+	switch was := it.on[status.WorkerID]; {
+	case status.State == connect.StateRunning:
+		if _, ok := w.first[id]; !ok {
+			w.first[id] = r.Timestamp
+		}
+		if !it.stopped.IsZero() {
+			w.gaps = append(w.gaps, max(r.Timestamp.Sub(it.stopped), 0))
+		}
+		it.stopped = time.Time{}
+	case was == connect.StateRunning:
+		it.stopped = r.Timestamp
+	}
+	it.on[status.WorkerID] = status.State
+}
+
+// reset begins a new measurement of gaps.
+func (w *statusWatch) reset() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.gaps = nil
+}
+
+// started returns how long after their creation connectors had all their tasks running,
+// sorted, and forgets it.
+func (w *statusWatch) started(created map[string]time.Time, tasks int) []time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []time.Duration
+	for name, at := range created {
+		var last time.Duration
+		for n := range tasks {
+			last = max(last, w.first[connect.TaskID{Connector: name, Task: n}].Sub(at))
+		}
+		all = append(all, last)
+	}
+	clear(w.first)
+	slices.Sort(all)
+	return all
+}
+
+// killed says that what ran on a worker does not run any more since a moment: a killed
+// worker does not say it itself.
+func (w *statusWatch) killed(worker string, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, it := range w.items {
+		if it.on[worker] == connect.StateRunning {
+			it.on[worker], it.stopped = connect.StateUnassigned, at
+		}
+	}
+}
+
+// runs returns why not all of connectors × (instance + tasks) run, each on exactly one of
+// the live workers and evenly spread; "" if they do.
+func (w *statusWatch) runs(live []string, connectors, tasks int) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	instances, works := map[string]int{}, map[string]int{}
+	var problems []string
+	for id, it := range w.items {
+		var on []string
+		for _, worker := range live {
+			if state := it.on[worker]; state == connect.StateRunning {
+				on = append(on, worker)
+			} else if state == connect.StateFailed {
+				problems = append(problems, fmt.Sprintf("%v failed on %s", id, worker))
+			}
+		}
+		switch {
+		case len(on) > 1:
+			problems = append(problems, fmt.Sprintf("%v runs on %v", id, on))
+		case len(on) == 1 && id.Task < 0:
+			instances[on[0]]++
+		case len(on) == 1:
+			works[on[0]]++
+		}
+	}
+	if len(problems) > 0 {
+		slices.Sort(problems)
+		return fmt.Sprintf("%d problems: %s", len(problems), strings.Join(problems[:min(3, len(problems))], "; "))
+	}
+	if n, m := sum(instances), sum(works); n != connectors || m != connectors*tasks {
+		return fmt.Sprintf("%d of %d connectors and %d of %d tasks run", n, connectors, m, connectors*tasks)
+	}
+	if uneven(instances, live) || uneven(works, live) {
+		return fmt.Sprintf("uneven: connectors %v, tasks %v", instances, works)
+	}
+	return ""
+}
+
+func sum(counts map[string]int) (n int) {
+	for v := range maps.Values(counts) {
+		n += v
+	}
+	return n
+}
+
+// uneven: some worker has more than one above another.
+func uneven(counts map[string]int, live []string) bool {
+	least, most := counts[live[0]], counts[live[0]]
+	for _, worker := range live {
+		least, most = min(least, counts[worker]), max(most, counts[worker])
+	}
+	return most-least > 1
+}
+
+// await waits until all runs and returns when that became true.
+func (w *statusWatch) await(ctx context.Context, limit time.Duration, live []string, connectors, tasks int) (time.Time, error) {
+	for deadline := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
+		why := w.runs(live, connectors, tasks)
+		switch {
+		case why == "":
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.latest, nil
+		case time.Now().After(deadline) || ctx.Err() != nil:
+			return time.Time{}, fmt.Errorf("not all runs after %v: %s", limit, why)
+		}
+	}
+}
+
+// stopped returns how long the items were stopped that ran again since reset, sorted.
+func (w *statusWatch) stopped() []time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	gaps := slices.Clone(w.gaps)
+	slices.Sort(gaps)
+	return gaps
+}
+
+// left names what still runs after all was deleted, "" for nothing.
+func (w *statusWatch) left() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var some []string
+	for id, it := range w.items {
+		for worker, state := range it.on {
+			if state == connect.StateRunning {
+				some = append(some, fmt.Sprintf("%v on %s", id, worker))
+			}
+		}
+	}
+	if len(some) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d that run, e.g. %v", len(some), some[:min(3, len(some))])
+}
