@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -140,7 +141,7 @@ func (p *Producer) InitTransactions(ctx context.Context) error {
 
 // initID asks the coordinator for a producer id, or for the next epoch of one.
 func (p *Producer) initID(ctx context.Context, old producerID) (producerID, error) {
-	var id producerID
+	var id atomic.Pointer[producerID] // a request that nobody waits for may still be answered
 	err := p.coordinate(ctx, "InitProducerId", func(b *sarama.Broker) (sarama.KError, error) {
 		resp, err := b.InitProducerID(&sarama.InitProducerIDRequest{
 			Version: 4, TransactionalID: &p.txn.id, TransactionTimeout: p.settings.txnTimeout,
@@ -149,10 +150,13 @@ func (p *Producer) initID(ctx context.Context, old producerID) (producerID, erro
 		if err != nil {
 			return 0, err
 		}
-		id = producerID{resp.ProducerID, resp.ProducerEpoch}
+		id.Store(&producerID{resp.ProducerID, resp.ProducerEpoch})
 		return resp.Err, nil
 	})
-	return id, err
+	if err != nil {
+		return producerID{}, err
+	}
+	return *id.Load(), nil
 }
 
 // BeginTransaction opens a transaction; it does not talk to Kafka.
