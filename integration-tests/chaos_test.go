@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -208,17 +207,7 @@ func (c *chaos) startWorkers() {
 		}
 		w.configure(group, more)
 		w.launch()
-		c.t.Cleanup(func() {
-			last := syscall.SIGKILL
-			if c.t.Failed() {
-				last = syscall.SIGQUIT // the log will have the stacks
-			}
-			w.signal(syscall.SIGCONT)
-			w.signal(last)
-			if p := w.current(); p != nil && p.ended.CompareAndSwap(false, true) {
-				<-p.exited
-			}
-		})
+		c.t.Cleanup(w.end)
 	}
 	for group, workers := range map[string][]*chaosWorker{chaosOnceGroup: c.once, chaosLinesGroup: c.lines} {
 		for _, w := range workers {

@@ -168,6 +168,22 @@ func (w *chaosWorker) stop() bool {
 	return true
 }
 
+// end is the end of the test; after a failure the log will have the stacks.
+func (w *chaosWorker) end() {
+	p := w.current()
+	if p == nil || !p.ended.CompareAndSwap(false, true) {
+		return
+	}
+	last := syscall.SIGKILL
+	if w.c.t.Failed() {
+		last = syscall.SIGQUIT
+	}
+	for _, s := range []syscall.Signal{syscall.SIGCONT, last} {
+		p.cmd.Process.Signal(s) //nolint:errcheck // it may just have ended
+	}
+	<-p.exited
+}
+
 func (w *chaosWorker) signal(s syscall.Signal) {
 	if p := w.current(); p != nil {
 		p.cmd.Process.Signal(s) //nolint:errcheck // it may just have ended

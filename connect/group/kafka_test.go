@@ -86,15 +86,18 @@ func TestTwoMembersShareTheWork(t *testing.T) {
 			until(t, "the first runs everything", func() bool { return b.count("a:1") == 10 }, first)
 
 			second := start(t, c, b, "b:1", connectProtocol, 0, config)
-			until(t, "each runs a half", func() bool { return b.count("a:1") == 5 && b.count("b:1") == 5 }, first, second)
+			until(t, "each runs a half", func() bool {
+				told := first.worker.lastAssignment().Generation == second.worker.lastAssignment().Generation
+				return told && b.count("a:1") == 5 && b.count("b:1") == 5
+			}, first, second)
 			until(t, "the leader names the owner of c", func() bool {
 				url := first.member.OwnerURL(assignor.Connector("c")) + second.member.OwnerURL(assignor.Connector("c"))
 				return url == "http://a:1/" || url == "http://b:1/"
 			}, first, second)
 
 			// The first goes: the second takes over, as the leader now.
+			b.set("a:1", nil) // it stops everything before it leaves
 			first.end()
-			b.set("a:1", nil)
 			until(t, "the second runs everything", func() bool { return b.count("b:1") == 10 }, second)
 			if a := second.worker.lastAssignment(); !a.IsLeader {
 				t.Errorf("%+v", a)

@@ -146,7 +146,7 @@ func (h *Herder) applyConfigChanges() {
 	}
 	if needsRebalance {
 		h.publish(func(v *view) { v.needsReconfig = true })
-		h.rejoin("connector or task configs have changed")
+		h.rejoinSoon("connector or task configs have changed")
 	}
 }
 

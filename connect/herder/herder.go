@@ -136,6 +136,8 @@ type Herder struct {
 	// assignedFor holds the connectors that were configured when it was: any other is new.
 	assignedFor map[string]struct{}
 	rejoinAt    *time.Timer
+	pacing      *time.Timer // see rejoinSoon
+	assignedAt  time.Time   // when the last assignment came
 	keyTimer    *time.Timer
 	claimTimer  *time.Timer
 	claiming    bool                // write privileges are being claimed, or claimTimer runs
@@ -215,7 +217,7 @@ func (h *Herder) Run(ctx context.Context) error {
 
 // loop handles events until ctx ends (nil) or the membership fails.
 func (h *Herder) loop(ctx context.Context, left <-chan error) error {
-	h.rejoinAt, h.keyTimer, h.claimTimer = stoppedTimer(), stoppedTimer(), stoppedTimer()
+	h.rejoinAt, h.keyTimer, h.claimTimer, h.pacing = stoppedTimer(), stoppedTimer(), stoppedTimer(), stoppedTimer()
 	for {
 		select {
 		case <-ctx.Done():
@@ -231,6 +233,8 @@ func (h *Herder) loop(ctx context.Context, left <-chan error) error {
 			h.applyConfigChanges()
 		case <-h.rejoinAt.C:
 			h.rejoin("the scheduled rebalance delay is over")
+		case <-h.pacing.C:
+			h.rejoin("connector or task configs have changed")
 		case <-h.keyTimer.C:
 			h.rotateSessionKey()
 		case <-h.claimTimer.C:

@@ -106,6 +106,8 @@ func (l *listener) Assigned(ctx context.Context, a group.Assignment) {
 func (h *Herder) assigned(a group.Assignment) {
 	wasLeader := h.view.Load().leader
 	h.assignment, h.resolved = a, false
+	h.assignedAt = time.Now()
+	h.pacing.Stop() // what it was for is in the assignment, or asks again
 	h.publish(func(v *view) {
 		v.generation, v.known = a.Generation, a.Err == 0
 		v.leader, v.leaderURL, v.sessioned = a.IsLeader, a.LeaderURL, a.Version >= 2
@@ -141,7 +143,7 @@ func (h *Herder) resolveAssignment() {
 		if offset > a.ConfigOffset {
 			h.startWork(a) // what has changed is held back
 		}
-		h.rejoin("the assignment was not made for the current end of the config topic")
+		h.rejoinSoon("the assignment was not made for the current end of the config topic")
 	default:
 		h.startWork(a)
 	}

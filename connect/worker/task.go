@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/internal/kafka"
 )
 
 // task is the life of one task, whatever it does (Java: WorkerTask).
@@ -80,9 +82,33 @@ func (t *task) run(ctx context.Context, b body) {
 	case t.stopping():
 		t.log.Warn("task failed while it was stopping", zap.Error(err))
 		t.report(connect.StateUnassigned, nil)
+	case errors.Is(err, kafka.ErrFenced) && t.awaitSuccessor(ctx):
+		t.log.Info("task was fenced by its successor", zap.Error(err))
+		t.report(connect.StateUnassigned, nil)
 	default:
 		t.log.Error(fmt.Sprintf("Task %s threw an uncaught and unrecoverable exception. Task is being killed and will not recover until manually restarted", t.id), zap.Error(err))
 		t.report(connect.StateFailed, err)
+	}
+}
+
+// successorTime is how long a task whose producer was fenced waits to be stopped: longer
+// than a worker needs to find out that it is no member of the group any more.
+const successorTime = 30 * time.Second
+
+// awaitSuccessor waits until a fenced task is asked to stop; false means that it is still
+// meant to run here, and so has failed. A worker that was frozen or cut off learns from the
+// fencing, before the group tells it, that the task runs elsewhere. Its FAILED would hide
+// the state of its successor, which works, until somebody restarts that by hand.
+func (t *task) awaitSuccessor(ctx context.Context) bool {
+	limit := time.NewTimer(successorTime)
+	defer limit.Stop()
+	select {
+	case <-t.stopped:
+		return true
+	case <-ctx.Done():
+		return t.stopping()
+	case <-limit.C:
+		return t.stopping()
 	}
 }
 

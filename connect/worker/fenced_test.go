@@ -1,0 +1,54 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/internal/kafka"
+)
+
+// fencedBody is a task that a newer producer with its transactional id has fenced out.
+type fencedBody struct{}
+
+func (fencedBody) finish(context.Context) error { return nil }
+func (fencedBody) start(context.Context) error  { return nil }
+func (fencedBody) loop(context.Context) error {
+	return fmt.Errorf("Failed to flush offsets and/or records for task: %w", kafka.ErrFenced)
+}
+
+// TestAZombieDoesNotReportItsSuccessorAsFailed: a worker wakes up after others have taken
+// its tasks over. It learns of the fencing before the group tells it to stop.
+func TestAZombieDoesNotReportItsSuccessorAsFailed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		stop bool
+		want string
+	}{
+		"the worker finds out":          {true, "UNASSIGNED"},
+		"the task is meant to run here": {false, "FAILED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := &trace{}
+				st := &Statuses{Store: &fakeStatuses{trace: tr}, WorkerID: "w:1", Generation: func() int { return 1 }}
+				task := newTask(connect.TaskID{Connector: "c"}, "", connect.TargetStarted, st, zap.NewNop())
+				go task.run(t.Context(), fencedBody{})
+				if tc.stop {
+					time.Sleep(successorTime - time.Second)
+					synctest.Wait()
+					task.requestStop()
+				}
+				<-task.done
+				if got, want := tr.all(), []string{"status RUNNING", "status " + tc.want}; !slices.Equal(got, want) {
+					t.Errorf("statuses %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
