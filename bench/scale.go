@@ -75,6 +75,7 @@ func runScale(ctx context.Context, k *stack.KafkaCluster, dir string, o options)
 		return "", err
 	}
 	var results []scaleResult
+	var failed []error
 	for _, kind := range kinds {
 		r := &scaleRun{who: kind.who, connectors: kind.connectors, o: o, cluster: newCluster(k, dir, kind.group, kind.binary, nil)}
 		delayed := &scaleRun{who: kind.who, connectors: delayConnectors, o: o,
@@ -88,11 +89,11 @@ func runScale(ctx context.Context, k *stack.KafkaCluster, dir string, o options)
 		r.result.title = fmt.Sprintf("%s, %d/%d", r.who, r.connectors, r.connectors*scaleTasks)
 		results = append(results, r.result)
 		fmt.Printf("%s: done after %.0f s\n", r.result.title, time.Since(began).Seconds())
-		if err != nil {
-			return scaleTable(results, o), fmt.Errorf("%s: %w", r.result.title, err)
+		if err != nil { // what the others do is worth knowing all the same
+			failed = append(failed, fmt.Errorf("%s: %w", r.result.title, err))
 		}
 	}
-	return scaleTable(results, o), nil
+	return scaleTable(results, o), errors.Join(failed...)
 }
 
 // up starts the workers; down ends them.
@@ -104,7 +105,7 @@ func (r *scaleRun) up(ctx context.Context) (err error) {
 		}
 		r.members = append(r.members, m)
 	}
-	r.watch, err = watchStatuses(r.kafka, r.group+"-status")
+	r.watch, err = watchStatuses(r.kafka, r.group+"-status", r.binary != "")
 	return err
 }
 

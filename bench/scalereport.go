@@ -59,14 +59,17 @@ type moves struct {
 func (m *moves) add(took float64, stopped []time.Duration) {
 	m.took = append(m.took, took)
 	if len(stopped) == 0 {
-		stopped = []time.Duration{0}
+		return
 	}
 	m.median = append(m.median, stopped[len(stopped)/2].Seconds())
 	m.longest = append(m.longest, stopped[len(stopped)-1].Seconds())
 }
 
 func (m *moves) last() string {
-	n := len(m.took) - 1
+	n := len(m.median) - 1
+	if n < 0 {
+		return "nobody said what stood still"
+	}
 	return fmt.Sprintf("what moved stood still for %.2f s (median), %.2f s (longest)", m.median[n], m.longest[n])
 }
 

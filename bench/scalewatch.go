@@ -21,7 +21,10 @@ import (
 // without asking the workers, whose answers would cost what is measured.
 type statusWatch struct {
 	client *kgo.Client
-	done   sync.WaitGroup
+	// each: all workers have to say of what they stop that they do; else the last word about
+	// an item counts, as in REST. A JVM worker does not say it when another worker has spoken.
+	each bool
+	done sync.WaitGroup
 
 	mu     sync.Mutex
 	items  map[connect.TaskID]*watched
@@ -33,17 +36,18 @@ type statusWatch struct {
 // watched is a task, or a connector instance with the task number -1.
 type watched struct {
 	on      map[string]connect.State // the last word of each worker
+	owner   string                   // who said RUNNING last, and nothing else since; ""
 	stopped time.Time                // zero: it runs, or never did
 }
 
 // watchStatuses follows a topic, which must exist, from its start until close.
-func watchStatuses(k *stack.KafkaCluster, topic string) (*statusWatch, error) {
+func watchStatuses(k *stack.KafkaCluster, topic string, each bool) (*statusWatch, error) {
 	c, err := kgo.NewClient(kgo.SeedBrokers(k.Bootstrap), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchMaxWait(500*time.Millisecond))
 	if err != nil {
 		return nil, err
 	}
-	w := &statusWatch{client: c, items: map[connect.TaskID]*watched{}, first: map[connect.TaskID]time.Time{}}
+	w := &statusWatch{client: c, each: each, items: map[connect.TaskID]*watched{}, first: map[connect.TaskID]time.Time{}}
 	w.done.Go(func() {
 		for {
 			fetches := c.PollFetches(context.Background())
@@ -96,9 +100,12 @@ func (w *statusWatch) readLocked(r *kgo.Record) {
 		if !it.stopped.IsZero() {
 			w.gaps = append(w.gaps, max(r.Timestamp.Sub(it.stopped), 0))
 		}
-		it.stopped = time.Time{}
+		it.stopped, it.owner = time.Time{}, status.WorkerID
 	case was == connect.StateRunning:
 		it.stopped = r.Timestamp
+	}
+	if status.WorkerID == it.owner && status.State != connect.StateRunning {
+		it.owner = ""
 	}
 	it.on[status.WorkerID] = status.State
 }
@@ -136,6 +143,9 @@ func (w *statusWatch) killed(worker string, at time.Time) {
 	for _, it := range w.items {
 		if it.on[worker] == connect.StateRunning {
 			it.on[worker], it.stopped = connect.StateUnassigned, at
+			if it.owner == worker {
+				it.owner = ""
+			}
 		}
 	}
 }
@@ -150,7 +160,7 @@ func (w *statusWatch) runs(live []string, connectors, tasks int) string {
 	for id, it := range w.items {
 		var on []string
 		for _, worker := range live {
-			if state := it.on[worker]; state == connect.StateRunning {
+			if state := it.on[worker]; state == connect.StateRunning && (w.each || worker == it.owner) {
 				on = append(on, worker)
 			} else if state == connect.StateFailed {
 				problems = append(problems, fmt.Sprintf("%v failed on %s", id, worker))
@@ -225,7 +235,7 @@ func (w *statusWatch) left() string {
 	var some []string
 	for id, it := range w.items {
 		for worker, state := range it.on {
-			if state == connect.StateRunning {
+			if state == connect.StateRunning && (w.each || worker == it.owner) {
 				some = append(some, fmt.Sprintf("%v on %s", id, worker))
 			}
 		}
