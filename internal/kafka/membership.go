@@ -119,7 +119,7 @@ type Membership struct {
 	rebalancing  bool // between JoinPrepare and Joined: heartbeats ask for no rejoin
 	prepared     bool // JoinPrepare was called since the last Joined
 	lost         bool // the membership was taken away, and JoinPrepare not told yet
-	active       bool // Joined was called, and nothing was lost since
+	active       bool // Joined was called, and CoordinatorLost was not since
 	leaveReason  string
 	holdUntil    time.Time // no join before
 	fatal        error
@@ -337,7 +337,6 @@ func (m *Membership) resetLocked(all bool, reason string) {
 		m.lost = true
 		m.last = Generation{}
 	}
-	m.active = false
 	m.rejoin, m.rejoinReason = true, reason
 	m.log.Info("Resetting generation and rejoining: "+reason, zap.Bool("member id kept", id != ""))
 	signal(m.wake)

@@ -180,6 +180,7 @@ func (m *Membership) loseCoordinator(ctx context.Context) {
 	}
 	m.log.Warn("no group coordinator for longer than session.timeout.ms: the membership is lost",
 		zap.Duration("session.timeout.ms", m.cfg.SessionTimeout))
+	m.active = false
 	m.resetLocked(false, "the group coordinator was lost")
 	m.mu.Unlock()
 	_ = m.call(func() error { m.handler.CoordinatorLost(ctx); return nil })
