@@ -36,7 +36,7 @@ func equal(t testing.TB, want, got any) {
 func newAdmin(t *testing.T, c *kafkatest.Cluster) *kafka.Client {
 	t.Helper()
 	// The short time lets a test see what happens when it is over.
-	admin, err := kafka.NewClient(t.Context(), c.Props("default.api.timeout.ms", "500"), zap.NewNop())
+	admin, err := kafka.NewClient(t.Context(), c.Props("default.api.timeout.ms", "3000"), zap.NewNop())
 	must(t, err)
 	t.Cleanup(func() { _ = admin.Close() })
 	return admin

@@ -88,7 +88,7 @@ func (x *table) await(t *testing.T, key, value string) {
 func options(t *testing.T, c *kafkatest.Cluster, x *table, consumer ...string) Options {
 	t.Helper()
 	// The short time lets a test see what happens when it is over.
-	admin, err := kafka.NewClient(t.Context(), c.Props("default.api.timeout.ms", "300"), zap.NewNop())
+	admin, err := kafka.NewClient(t.Context(), c.Props("default.api.timeout.ms", "2000"), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
