@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"testing"
 	"time"
 
 	"go.uber.org/zap"
@@ -140,4 +141,23 @@ func stopAll(ctx context.Context, tasks []func(context.Context) error, connector
 		errs = append(errs, fmt.Errorf("stop the connector: %w", err))
 	}
 	return errors.Join(errs...)
+}
+
+// stopOnce is stopAll as a function of which only the first call does something.
+func stopOnce(tasks []func(context.Context) error, connector func(context.Context) error) func(context.Context) error {
+	var once sync.Once
+	return func(ctx context.Context) (err error) {
+		once.Do(func() { err = stopAll(ctx, tasks, connector) })
+		return err
+	}
+}
+
+// stopAtEnd calls stop when the test ends.
+func stopAtEnd(tb testing.TB, stop func(context.Context) error) {
+	tb.Helper()
+	tb.Cleanup(func() {
+		if err := stop(context.Background()); err != nil {
+			tb.Error(err)
+		}
+	})
 }

@@ -12,15 +12,17 @@ import (
 	"go.uber.org/goleak"
 )
 
-// late are calls that take longer than the suite waits for them.
-var late sync.WaitGroup
+// late is held for reading by calls that take longer than the suite waits for them. They
+// may begin when the tests are over, which a WaitGroup does not allow.
+var late sync.RWMutex
 
 // untilLate runs the tests and waits for what they have left behind on purpose.
 type untilLate struct{ m *testing.M }
 
 func (u untilLate) Run() int {
 	code := u.m.Run()
-	late.Wait()
+	late.Lock()
+	defer late.Unlock()
 	return code
 }
 
@@ -28,8 +30,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(untilLate{m}) }
 
 // takeLong returns too late for the suite.
 func takeLong() {
-	late.Add(1)
-	defer late.Done()
+	late.RLock()
+	defer late.RUnlock()
 	<-time.After(2 * promptly)
 }
 

@@ -49,11 +49,7 @@ func OpenSink(ctx context.Context, c connect.SinkConnector, props map[string]str
 		}
 		r.Tasks = append(r.Tasks, t)
 	}
-	var once sync.Once
-	r.stop = func(ctx context.Context) (err error) {
-		once.Do(func() { err = stopAll(ctx, stops, c.Stop) })
-		return err
-	}
+	r.stop = stopOnce(stops, c.Stop)
 	return r, nil
 }
 
@@ -65,11 +61,7 @@ func StartSink(tb testing.TB, c connect.SinkConnector, props map[string]string, 
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := r.Stop(context.Background()); err != nil {
-			tb.Error(err)
-		}
-	})
+	stopAtEnd(tb, r.stop)
 	return r
 }
 

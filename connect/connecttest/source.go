@@ -50,11 +50,7 @@ func OpenSource(ctx context.Context, c connect.SourceConnector, props map[string
 		}
 		r.Tasks = append(r.Tasks, t)
 	}
-	var once sync.Once
-	r.stop = func(ctx context.Context) (err error) {
-		once.Do(func() { err = stopAll(ctx, stops, c.Stop) })
-		return err
-	}
+	r.stop = stopOnce(stops, c.Stop)
 	return r, nil
 }
 
@@ -66,11 +62,7 @@ func StartSource(tb testing.TB, c connect.SourceConnector, props map[string]stri
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := r.Stop(context.Background()); err != nil {
-			tb.Error(err)
-		}
-	})
+	stopAtEnd(tb, r.stop)
 	return r
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/penstock-io/penstock/connect/plugin"
 	"github.com/penstock-io/penstock/connect/validate"
 	"github.com/penstock-io/penstock/connect/worker"
+	"github.com/penstock-io/penstock/internal/keyedlock"
 	"github.com/penstock-io/penstock/rest/api"
 	"github.com/penstock-io/penstock/storage"
 )
@@ -121,13 +122,13 @@ type Herder struct {
 	view    atomic.Pointer[view]
 	told    atomic.Pointer[storage.ClusterConfig] // what the group was told last, see overtaken
 	stage   atomic.Pointer[stage]
-	writes  keyedLock // of the leader, see lead
+	writes  keyedlock.Lock // of the leader, see lead
 	workers sync.WaitGroup
 	pending pendingConfig
 	// privileged: the leader may write; changed by who may write, and by the loop
 	// when the leadership changes.
 	privileged atomic.Bool
-	modifying  keyedLock // by connector: one change of its offsets at a time
+	modifying  keyedlock.Lock // by connector: one change of its offsets at a time
 
 	// Owned by the loop.
 	items      map[connect.TaskID]*item

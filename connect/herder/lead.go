@@ -30,7 +30,7 @@ func (h *Herder) lead(ctx context.Context, connector string, f func() error) err
 	if h.LeaderTransactions {
 		connector = ""
 	}
-	unlock, err := h.writes.lock(ctx, connector)
+	unlock, err := h.writes.Lock(ctx, connector)
 	if err != nil {
 		return err
 	}

@@ -149,7 +149,7 @@ func TestAFormerLeaderClaimsNothing(t *testing.T) {
 		r.store("c")
 		r.assign(1, true)
 		r.want(claimed)
-		unlock, err := r.h.writes.lock(t.Context(), "")
+		unlock, err := r.h.writes.Lock(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/penstock-io/penstock/connect"
@@ -84,7 +83,7 @@ func (h *Herder) modifyOffsets(ctx context.Context, name, done string, change fu
 	err := h.apart(ctx, func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, offsetsTimeout, errOffsetsTimeout)
 		defer cancel()
-		unlock, err := h.modifying.lock(ctx, name)
+		unlock, err := h.modifying.Lock(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -207,34 +206,4 @@ func offsetsError(err error) error {
 		return api.Errorf(http.StatusBadRequest, "%s", wrong.Msg)
 	}
 	return api.Errorf(http.StatusInternalServerError, "%s", err.Error())
-}
-
-// keyedLock lets one at a time work on each key. The zero value is ready.
-type keyedLock struct {
-	mu   sync.Mutex
-	held map[string]chan struct{} // closed by who unlocks
-}
-
-func (l *keyedLock) lock(ctx context.Context, key string) (unlock func(), err error) {
-	for {
-		l.mu.Lock()
-		busy := l.held[key]
-		if busy == nil {
-			mine := make(chan struct{})
-			set(&l.held, key, mine)
-			l.mu.Unlock()
-			return func() {
-				l.mu.Lock()
-				defer l.mu.Unlock()
-				delete(l.held, key)
-				close(mine)
-			}, nil
-		}
-		l.mu.Unlock()
-		select {
-		case <-busy:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
 }

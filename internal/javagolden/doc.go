@@ -3,5 +3,5 @@
 //
 // A schema is an object of its attributes. A value is an object with its type as the only
 // key, such as {"int8":1}; null, text and booleans are themselves, arrays lists, maps lists
-// of pairs.
+// of pairs. ReadLines reads what was recorded of running JVM workers.
 package javagolden

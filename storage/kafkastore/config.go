@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/internal/kafka"
+	"github.com/penstock-io/penstock/internal/keyedlock"
 	"github.com/penstock-io/penstock/storage"
 	"github.com/penstock-io/penstock/storage/records"
 	"github.com/penstock-io/penstock/storage/state"
@@ -42,7 +43,7 @@ type ConfigStore struct {
 	o         Options
 	writeTime time.Duration
 	writing   chan struct{}   // held by the write under way
-	ordered   keyedLock       // by connector; held instead without transactions
+	ordered   keyedlock.Lock  // by connector; held instead without transactions
 	leader    *leader         // of who holds writing; nil without transactions
 	life      context.Context //nolint:containedctx // ends with Stop
 	end       context.CancelCauseFunc
@@ -267,7 +268,7 @@ func (s *ConfigStore) exclusive(ctx context.Context, connector string, fn func(c
 	ctx, cancel := s.limited(ctx)
 	defer cancel()
 	if s.leader == nil {
-		unlock, err := s.ordered.lock(ctx, connector)
+		unlock, err := s.ordered.Lock(ctx, connector)
 		if err != nil {
 			return err
 		}

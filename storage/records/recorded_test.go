@@ -1,11 +1,8 @@
 package records_test
 
 import (
-	"bufio"
-	"compress/gzip"
 	"encoding/json"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/penstock-io/penstock/internal/javagolden"
 	"github.com/penstock-io/penstock/storage/records"
 )
 
@@ -31,25 +29,8 @@ func eachRecorded(t *testing.T, do func(t *testing.T, r recorded)) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".jsonl.gz"), func(t *testing.T) {
-			f, err := os.Open(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			z, err := gzip.NewReader(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			lines := bufio.NewScanner(z)
-			for lines.Buffer(nil, 1<<20); lines.Scan(); {
-				var r recorded
-				if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-					t.Fatal(err)
-				}
+			for _, r := range javagolden.ReadLines[recorded](t, file) {
 				do(t, r)
-			}
-			if err := lines.Err(); err != nil {
-				t.Fatal(err)
 			}
 		})
 	}

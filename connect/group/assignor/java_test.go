@@ -1,11 +1,8 @@
 package assignor
 
 import (
-	"bufio"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/penstock-io/penstock/connect/group/protocol"
+	"github.com/penstock-io/penstock/internal/javagolden"
 	"github.com/penstock-io/penstock/storage/records"
 	"github.com/penstock-io/penstock/storage/state"
 )
@@ -39,32 +37,6 @@ type event struct {
 		Name  string
 		Bytes []byte
 	}
-}
-
-// readLines returns the lines of a compressed file of JSON lines.
-func readLines[T any](t *testing.T, file string) (out []T) {
-	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(z)
-	for lines.Buffer(nil, 1<<20); lines.Scan(); {
-		var line T
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, line)
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 // process is one JVM worker process, with the history that its assignor has.
@@ -108,7 +80,7 @@ type configRecord struct {
 
 func newJavaRun(t *testing.T, name string) *javaRun {
 	r := &javaRun{t: t, maxDelay: 3 * time.Second, processes: map[string]*process{}}
-	for _, rec := range readLines[configRecord](t, topics+name+".jsonl.gz") {
+	for _, rec := range javagolden.ReadLines[configRecord](t, topics+name+".jsonl.gz") {
 		if rec.Topic == "config" {
 			r.config = append(r.config, rec)
 		}
@@ -404,7 +376,7 @@ func TestRecordedRunsOfTheJVM(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".jsonl.gz")
 		t.Run(name, func(t *testing.T) {
 			r := newJavaRun(t, name)
-			for _, e := range readLines[event](t, file) {
+			for _, e := range javagolden.ReadLines[event](t, file) {
 				r.take(e)
 			}
 			t.Logf("rounds: %+v", r.done)

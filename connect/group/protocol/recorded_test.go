@@ -1,14 +1,12 @@
 package protocol
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/penstock-io/penstock/internal/javagolden"
 )
 
 // recorded is one line of a run of JVM workers: see testdata/java/README.md.
@@ -31,26 +29,8 @@ func eachRecorded(t *testing.T, do func(t *testing.T, r recorded)) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".jsonl.gz"), func(t *testing.T) {
-			f, err := os.Open(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			z, err := gzip.NewReader(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			lines := bufio.NewScanner(z)
-			lines.Buffer(nil, 1<<20)
-			for lines.Scan() {
-				var r recorded
-				if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-					t.Fatal(err)
-				}
+			for _, r := range javagolden.ReadLines[recorded](t, file) {
 				do(t, r)
-			}
-			if err := lines.Err(); err != nil {
-				t.Fatal(err)
 			}
 		})
 	}

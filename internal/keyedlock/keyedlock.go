@@ -1,18 +1,20 @@
-package kafkastore
+// Package keyedlock has a lock per key that can be waited for with a context.
+package keyedlock
 
 import (
 	"context"
 	"sync"
 )
 
-// keyedLock lets one at a time work on each key. The zero value is ready.
-type keyedLock struct {
+// Lock lets one at a time work on each key. The zero value is ready.
+type Lock struct {
 	mu   sync.Mutex
 	held map[string]chan struct{} // closed by who unlocks
 }
 
-// lock waits for the key, until ctx ends.
-func (l *keyedLock) lock(ctx context.Context, key string) (unlock func(), err error) {
+// Lock waits for the key, until ctx ends: then the error is its cause. unlock must be called
+// once.
+func (l *Lock) Lock(ctx context.Context, key string) (unlock func(), err error) {
 	for {
 		l.mu.Lock()
 		busy := l.held[key]
