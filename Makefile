@@ -9,7 +9,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT := $(shell git rev-parse --short=16 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build fmt lint vet unit integration test bench quickstart stack-up stack-down docs fuzz clean python
+.PHONY: help build fmt lint vet unit integration test chaos bench quickstart stack-up stack-down docs fuzz clean python
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,10 @@ $(VENV)/.ready: integration-tests/requirements.txt
 integration: build python ## integration tests on real Kafka and real HDFS (RUN=regexp for some)
 	REQUIRE_STACK=$${REQUIRE_STACK:-1} PENSTOCK_WORKER=$(CURDIR)/bin/worker PENSTOCK_PYTHON=$(VENV)/bin/python \
 	go test -tags integration -count=1 -timeout 40m $(if $(RUN),-run '$(RUN)') -v ./integration-tests/...
+
+chaos: build python ## kills, stops and cuts of a cluster on real HDFS (CHAOS=600s SEED=1)
+	REQUIRE_STACK=1 PENSTOCK_WORKER=$(CURDIR)/bin/worker PENSTOCK_PYTHON=$(VENV)/bin/python \
+	go test -tags integration -count=1 -timeout 60m -run '^TestChaos' -v ./integration-tests -chaos=$(or $(CHAOS),600s) -chaos.seed=$(or $(SEED),1)
 
 bench: build ## macro benchmark on real Kafka and HDFS (BENCH_ARGS='-runs 5 -records 2000000')
 	go run -ldflags '$(LDFLAGS)' ./bench -worker $(CURDIR)/bin/worker $(BENCH_ARGS)

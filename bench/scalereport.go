@@ -18,7 +18,7 @@ import (
 type scaleResult struct {
 	title            string
 	one, many        creation
-	deleteMany       float64
+	deleteMany       string
 	usages           []usage
 	rest, busy       latencies
 	join, stop, kill moves
@@ -189,7 +189,7 @@ what moved stood still from UNASSIGNED, or the kill, to RUNNING on another worke
 		line("… until all runs, s", func(r *scaleResult) string { return seconds(c.of(r).settled) })
 		line("… from the request until the tasks of a connector run, p50 / p95 / max, s", func(r *scaleResult) string { return c.of(r).spread() })
 	}
-	line(fmt.Sprintf("delete all, %d clients, until nothing runs, s", o.scale.clients), func(r *scaleResult) string { return seconds(r.deleteMany) })
+	line(fmt.Sprintf("delete all, %d clients, until nothing runs, s", o.scale.clients), func(r *scaleResult) string { return cmp.Or(r.deleteMany, "-") })
 	for _, m := range []struct {
 		what string
 		of   func(r *scaleResult) *moves

@@ -245,3 +245,23 @@ func (w *statusWatch) left() string {
 	}
 	return fmt.Sprintf("%d that run, e.g. %v", len(some), some[:min(3, len(some))])
 }
+
+// quiet returns how long ago the last change was.
+func (w *statusWatch) quiet() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Since(w.latest)
+}
+
+// forget drops what is there, and returns how many items ran.
+func (w *statusWatch) forget() (ran int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, it := range w.items {
+		if it.owner != "" {
+			ran++
+		}
+	}
+	clear(w.items)
+	return ran
+}
