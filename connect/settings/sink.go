@@ -45,6 +45,9 @@ func ParseSink(props map[string]string, warn func(key, msg string)) (*Sink, erro
 	if err := joined(problems); err != nil {
 		return nil, err
 	}
+	if warn != nil {
+		warnIneffective(props, warn)
+	}
 	return &Sink{
 		Connector: newConnector(v, props),
 		Topics:    v.List("topics"), TopicsRegex: v.String("topics.regex"),

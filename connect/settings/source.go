@@ -60,11 +60,13 @@ func ParseSource(w *Worker, props map[string]string, warn func(key, msg string))
 	if !v.Null(boundaryInterval) {
 		s.BoundaryInterval = v.Millis(boundaryInterval)
 	}
+	if warn == nil {
+		warn = func(string, string) {}
+	}
+	warnIneffective(props, warn)
 	if w.Mode == Standalone && s.OffsetsTopic != "" {
 		s.OffsetsTopic = ""
-		if warn != nil {
-			warn("offsets.storage.topic", "offsets.storage.topic has no effect in standalone mode: offsets are in the worker's offset.storage.file.filename")
-		}
+		warn("offsets.storage.topic", "offsets.storage.topic has no effect in standalone mode: offsets are in the worker's offset.storage.file.filename")
 	}
 	return s, nil
 }

@@ -1,0 +1,141 @@
+package settings
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/penstock-io/penstock/connect/config"
+)
+
+// otherEffects are keys of the JVM that are accepted, so that the same files work, and
+// that have no effect here ("-") or another one. What is not in it does what it does in
+// the JVM; internal/archtest finds keys that nothing reads.
+const otherEffects = `
+plugin.path | - | Java plugins cannot be loaded: plugins are built in
+plugin.discovery | - | Java plugins cannot be loaded: plugins are built in
+metric.reporters | - | Java reporters cannot be loaded
+metrics.sample.window.ms | - | metrics are not exported yet
+metrics.num.samples | - | metrics are not exported yet
+metrics.recording.level | - | metrics are not exported yet
+enable.metrics.push | - | nothing is pushed to brokers
+interceptor.classes | - | Java interceptors cannot be loaded
+partitioner.class | - | Java partitioners cannot be loaded: records go where Java's default partitioner puts them
+partitioner.adaptive.partitioning.enable | - | records without a key go to one partition until a batch is full
+partitioner.availability.timeout.ms | - | records without a key go to one partition until a batch is full
+key.serializer | - | converters make the bytes
+value.serializer | - | converters make the bytes
+key.deserializer | - | converters read the bytes
+value.deserializer | - | converters read the bytes
+compression.lz4.level | - | the library's level
+compression.zstd.level | - | the library's level
+metadata.max.idle.ms | - | topics are forgotten when nobody uses them
+metadata.recovery.rebootstrap.trigger.ms | - | bootstrap.servers are asked again as soon as no known broker answers
+socket.connection.setup.timeout.max.ms | - | each attempt has socket.connection.setup.timeout.ms
+max.in.flight.requests.per.connection | in part | one request per partition at a time, whatever is set; batches that wait grow instead
+batch.size | in part | unless it is set, batches that wait grow up to 256 KiB
+allow.auto.create.topics | - | topics that do not exist are waited for, never created by being read
+auto.commit.interval.ms | - | Connect commits by offset.flush.interval.ms
+check.crcs | - | checksums are always checked
+group.protocol | in part | consumer is accepted and means classic: brokers let both share a group
+group.remote.assignor | - | the classic group protocol is used
+bootstrap.controllers | - | brokers are asked
+transaction.two.phase.commit.enable | - | transactions are Connect's own
+security.providers | - | cryptography is Go's
+ssl.provider | - | TLS is Go's
+ssl.keymanager.algorithm | - | TLS is Go's
+ssl.trustmanager.algorithm | - | TLS is Go's
+ssl.secure.random.implementation | - | TLS is Go's
+ssl.cipher.suites | in part | suites that Go lacks are refused by name; those of TLS 1.3 are always on
+rest.extension.classes | in part | what is built in; other classes are refused by name
+sasl.kerberos.kinit.cmd | - | tickets are fetched without it
+`
+
+// Effect tells in what a key of worker or clients differs from the JVM's; the zero value
+// is no difference.
+type Effect struct {
+	None bool   // it has no effect at all
+	Why  string // "" = as in the JVM
+}
+
+// EffectOf returns what a key does, without producer., consumer. or admin. in front.
+func EffectOf(key string) Effect { return effects[key] }
+
+var effects = func() map[string]Effect {
+	all := map[string]Effect{}
+	for line := range strings.Lines(strings.TrimSpace(otherEffects)) {
+		f := strings.Split(strings.TrimSpace(line), " | ")
+		all[f[0]] = Effect{None: f[1] == "-", Why: f[2]}
+	}
+	return all
+}()
+
+// ineffective tells which of the properties have no effect, one sentence each. Keys that
+// repeat their default are not worth a word, and neither are those that are in every file
+// of the JVM.
+func ineffective(props map[string]string, clients ...string) (sentences []string) {
+	for _, k := range slices.Sorted(maps.Keys(props)) {
+		setting := k
+		for _, prefix := range clients {
+			setting = strings.TrimPrefix(setting, prefix)
+		}
+		if e := EffectOf(setting); e.None && !slices.Contains(usual, setting) {
+			sentences = append(sentences, fmt.Sprintf("%s has no effect: %s", k, e.Why))
+		}
+	}
+	return sentences
+}
+
+// warnIneffective is ineffective for the client settings that a connector overrides.
+func warnIneffective(props map[string]string, warn func(key, msg string)) {
+	overrides := map[string]string{}
+	for k, v := range props {
+		if strings.HasPrefix(k, ProducerOverride) || strings.HasPrefix(k, ConsumerOverride) || strings.HasPrefix(k, AdminOverride) {
+			overrides[k] = v
+		}
+	}
+	for _, text := range ineffective(overrides, ProducerOverride, ConsumerOverride, AdminOverride) {
+		key, _, _ := strings.Cut(text, " ")
+		warn(key, text)
+	}
+}
+
+// usual are keys without effect that files often set and that nobody will miss.
+var usual = []string{
+	"plugin.path", "plugin.discovery", "key.serializer", "value.serializer", "key.deserializer", "value.deserializer", "sasl.kerberos.kinit.cmd", "check.crcs",
+	"auto.commit.interval.ms",
+}
+
+// CompatibleKey is a line of the compatibility matrix.
+type CompatibleKey struct {
+	Key string
+	// In names the definitions that have it: distributed, standalone, source, sink, producer, consumer, admin.
+	In     []string
+	Effect Effect
+}
+
+// CompatibleKeys returns all keys of the runtime and of Kafka's clients, sorted. All of
+// them have the JVM's names, types, defaults and checks (testdata/java).
+func CompatibleKeys() []CompatibleKey {
+	byKey := map[string]*CompatibleKey{}
+	for _, d := range []struct {
+		name string
+		def  *config.Def
+	}{
+		{"distributed", WorkerDef(Distributed)}, {"standalone", WorkerDef(Standalone)}, {"source", SourceDef()}, {"sink", SinkDef()},
+		{"producer", ProducerDef()}, {"consumer", ConsumerDef()}, {"admin", AdminDef()},
+	} {
+		for _, k := range d.def.Keys() {
+			if byKey[k.Name] == nil {
+				byKey[k.Name] = &CompatibleKey{Key: k.Name, Effect: EffectOf(k.Name)}
+			}
+			byKey[k.Name].In = append(byKey[k.Name].In, d.name)
+		}
+	}
+	keys := make([]CompatibleKey, 0, len(byKey))
+	for _, name := range slices.Sorted(maps.Keys(byKey)) {
+		keys = append(keys, *byKey[name])
+	}
+	return keys
+}
