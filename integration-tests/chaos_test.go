@@ -196,6 +196,9 @@ func newChaos(t *testing.T) *chaos {
 	createTopic(t, c.client, chaosOnceTopic, 2)
 	createTopic(t, c.client, chaosLinesTopic, 1)
 	c.startWorkers()
+	var markers sync.WaitGroup
+	markers.Go(c.writeLostMarkers)
+	t.Cleanup(markers.Wait) // the test's context ends before its clean-ups
 	return c
 }
 

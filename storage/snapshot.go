@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"maps"
 	"sort"
 	"time"
 
@@ -33,6 +34,10 @@ type ConnectorState struct {
 	// PendingFencing: task configs were committed after the last tasks-fencing record.
 	PendingFencing bool
 }
+
+// Outdated reports whether the task configs were made for a former config of the
+// connector: it has not been asked for new ones yet.
+func (s *ConnectorState) Outdated() bool { return !maps.Equal(s.Applied, s.Config) }
 
 // ClusterConfig is a snapshot of the config topic (Java: ClusterConfigState). It is
 // never changed once published, and safe for concurrent use.
@@ -81,6 +86,15 @@ func (c *ClusterConfig) Tasks(name string) []connect.TaskID {
 		ids[i] = connect.TaskID{Connector: name, Task: i}
 	}
 	return ids
+}
+
+// TasksMade returns how many tasks the connector has made for its present config, to be
+// held against tasks.max; 0 while those that there are belong to a former one.
+func (c *ClusterConfig) TasksMade(name string) int {
+	if s := c.Connector(name); s == nil || s.Outdated() {
+		return 0
+	}
+	return len(c.Tasks(name))
 }
 
 // TaskConfig returns the raw config of a task, nil when unknown.

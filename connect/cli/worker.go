@@ -257,7 +257,7 @@ func (w *Worker) herder(ctx context.Context, admin *kafka.Client, rester *client
 	options := worker.Options{
 		Settings: s, Plugins: w.plugins, Statuses: statuses, Resolve: w.resolve, Offsets: st.offsets,
 		Reconfigure: func(connector string) { h.RequestReconfiguration(connector) }, Log: w.log,
-		TaskCount: func(connector string) int { return len(st.configs.Snapshot().Tasks(connector)) },
+		TaskCount: func(connector string) int { return st.configs.Snapshot().TasksMade(connector) },
 	}
 	if s.Mode == settings.Distributed {
 		options.Fence = func(ctx context.Context, connector string) error { return h.RequestFence(ctx, connector) }

@@ -131,7 +131,7 @@ const forwardTimeout = 90 * time.Second
 var errForwardTimeout = errors.New("the leader did not answer within 90 s")
 
 func taskConfigsChanged(s *storage.ConnectorState, configs []map[string]string) bool {
-	if s.Inconsistent || s.TaskCount != len(configs) || !maps.Equal(s.Applied, s.Config) {
+	if s.Inconsistent || s.TaskCount != len(configs) || s.Outdated() {
 		return true
 	}
 	for i, c := range configs {

@@ -44,8 +44,9 @@ type Options struct {
 	// VerifyTask reads the config topic to its end, and fails when the connector has got
 	// another generation of task configs, or the task belongs to another worker.
 	VerifyTask func(ctx context.Context, id connect.TaskID, generation int) error
-	// TaskCount returns how many tasks a connector has, to be held against its tasks.max;
-	// nil: the tasks are not counted when they start.
+	// TaskCount returns how many tasks a connector has made for its present config, to be
+	// held against its tasks.max; nil: the tasks are not counted when they start. Those of a
+	// former config do not count: they run until the connector is asked for new ones.
 	TaskCount func(connector string) int
 
 	Log *zap.Logger
@@ -337,7 +338,7 @@ func (w *Worker) buildTask(id connect.TaskID, connectorConfig, taskConfig map[st
 }
 
 // checkTaskCount holds the number of task configs there are against tasks.max: they may
-// have been written by a worker that did not, or before tasks.max was lowered.
+// have been written by a worker that did not.
 func (w *Worker) checkTaskCount(connector string, props map[string]string) error {
 	if w.TaskCount == nil {
 		return nil
