@@ -12,33 +12,6 @@ import (
 // The functions here write JSON as Jackson does in the JVM's connectors: nothing is
 // escaped that need not be, and maps are in the order of a HashMap.
 
-const hexDigits = "0123456789ABCDEF"
-
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c == '\b':
-			dst = append(dst, '\\', 'b')
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\f':
-			dst = append(dst, '\\', 'f')
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-		case c < ' ':
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return append(dst, '"')
-}
-
 // appendValue appends a value; false when it has something that Jackson cannot write.
 func appendValue(dst []byte, v any) ([]byte, bool) {
 	switch x := v.(type) {
@@ -47,7 +20,7 @@ func appendValue(dst []byte, v any) ([]byte, bool) {
 	case bool:
 		return strconv.AppendBool(dst, x), true
 	case string:
-		return appendString(dst, x), true
+		return data.AppendJSONString(dst, x), true
 	case int8:
 		return strconv.AppendInt(dst, int64(x), 10), true
 	case int16:
@@ -101,7 +74,7 @@ func appendMap(dst []byte, m *data.Map) (_ []byte, ok bool) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendString(dst, data.JavaString(e.Key)), ':')
+		dst = append(data.AppendJSONString(dst, data.JavaString(e.Key)), ':')
 		if dst, ok = appendValue(dst, e.Value); !ok {
 			return dst, false
 		}

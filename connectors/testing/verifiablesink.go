@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/data"
 )
 
 // unflushedMost is how many bytes of lines a task keeps before it asks for a commit.
@@ -101,7 +102,7 @@ func (t *verifiableSinkTask) put(kept *keptLines, r *connect.SinkRecord, now int
 	text = append(text, `,"time_ms":`...)
 	head := len(text)
 	text, _ = appendValue(append(text, `,"name":`...), t.name)
-	text = appendString(append(text, `,"topic":`...), r.Topic)
+	text = data.AppendJSONString(append(text, `,"topic":`...), r.Topic)
 	text = strconv.AppendInt(append(text, `,"sinkTask":`...), int64(t.id), 10)
 	kept.text, kept.ends = text, append(kept.ends, head, len(text))
 	t.kept += len(text) - from

@@ -107,7 +107,7 @@ func (t *verifiableSourceTask) Start(ctx context.Context, tc connect.SourceTaskC
 	t.throttle = throttle{throughput, time.Now()}
 	t.head = append(strconv.AppendInt([]byte(`"task":`), int64(t.id), 10), `,"seqno":`...)
 	t.tail, _ = appendValue([]byte(`,"name":`), t.name)
-	t.tail = append(appendString(append(t.tail, `,"topic":`...), t.topic), "}\n"...)
+	t.tail = append(data.AppendJSONString(append(t.tail, `,"topic":`...), t.topic), "}\n"...)
 	tc.Logger().Info("Started VerifiableSourceTask", zap.Int32("task", t.id), zap.String("topic", t.topic), zap.Int64("seqno", t.seqno))
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"math/big"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/penstock-io/penstock/connect/data"
 )
 
 // jsonKind tells what a jsonValue is; the zero value is a null.
@@ -82,7 +84,7 @@ func (v *jsonValue) append(dst []byte) []byte {
 	case jsonBool, jsonNumber:
 		return append(dst, v.text...)
 	case jsonString:
-		return appendQuoted(dst, v.text)
+		return data.AppendJSONString(dst, v.text)
 	case jsonArray:
 		dst = append(dst, '[')
 		for i := range v.list {
@@ -98,43 +100,13 @@ func (v *jsonValue) append(dst []byte) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(appendQuoted(dst, v.names[i]), ':')
+			dst = append(data.AppendJSONString(dst, v.names[i]), ':')
 			dst = v.list[i].append(dst)
 		}
 		return append(dst, '}')
 	default:
 		return append(dst, "null"...)
 	}
-}
-
-const upperHex = "0123456789ABCDEF"
-
-// appendQuoted appends a string as Jackson writes it to a Writer: other than in bytes,
-// characters beyond the basic plane stay as they are.
-func appendQuoted(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c >= 0x20:
-			dst = append(dst, c)
-		case c == '\b':
-			dst = append(dst, '\\', 'b')
-		case c == '\f':
-			dst = append(dst, '\\', 'f')
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', upperHex[c>>4], upperHex[c&15])
-		}
-	}
-	return append(dst, '"')
 }
 
 // maxJSONDepth bounds the nesting of schema texts, as Jackson does.

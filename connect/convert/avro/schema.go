@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/data"
 )
 
 // kind is an Avro type.
@@ -133,7 +134,7 @@ type printer struct {
 }
 
 func (p *printer) raw(s string)    { p.dst = append(p.dst, s...) }
-func (p *printer) quoted(s string) { p.dst = appendQuoted(p.dst, s) }
+func (p *printer) quoted(s string) { p.dst = data.AppendJSONString(p.dst, s) }
 
 func (p *printer) member(name, value string) {
 	p.raw(`,"` + name + `":`)
