@@ -1,7 +1,6 @@
 package partitioner
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/penstock-io/penstock/connect"
@@ -34,32 +33,22 @@ func (e *Error) Unwrap() error { return e.Err }
 // JavaClass returns the Java exception class that the error stands for.
 func (e *Error) JavaClass() string { return e.Class }
 
-// explain is the JVM's text, the record, and what to do.
-func explain(jvm string, rec *connect.SinkRecord, why string) string {
-	var b strings.Builder
-	b.WriteString(strings.TrimSuffix(jvm, "."))
-	b.WriteString(". Topic ")
-	b.WriteString(rec.Topic)
-	b.WriteString(", partition ")
-	b.WriteString(strconv.Itoa(int(rec.Partition)))
-	b.WriteString(", offset ")
-	b.WriteString(strconv.FormatInt(rec.Offset, 10))
-	b.WriteString(": ")
-	b.WriteString(why)
-	return b.String()
+// explain is the JVM's text and what to do. The writer adds which record it was.
+func explain(jvm, why string) string {
+	return strings.TrimSuffix(jvm, ".") + ". " + why
 }
 
 // dataError is a DataException.
-func dataError(jvm string, rec *connect.SinkRecord, why string, cause error) error {
-	return &connect.DataError{Msg: explain(jvm, rec, why), Err: cause}
+func dataError(jvm, why string, cause error) error {
+	return &connect.DataError{Msg: explain(jvm, why), Err: cause}
 }
 
 // partitionError is a PartitionException, which is the cause of what is returned.
-func partitionError(jvm string, rec *connect.SinkRecord, why string) error {
-	return dataError(jvm, rec, why, &connect.Error{Class: partitionException, Msg: jvm})
+func partitionError(jvm, why string) error {
+	return dataError(jvm, why, &connect.Error{Class: partitionException, Msg: jvm})
 }
 
 // fatal is an exception of a class that fails the task in the JVM.
-func fatal(class, jvm string, rec *connect.SinkRecord, why string) error {
-	return &Error{Class: class, Msg: explain(jvm, rec, why)}
+func fatal(class, jvm, why string) error {
+	return &Error{Class: class, Msg: explain(jvm, why)}
 }

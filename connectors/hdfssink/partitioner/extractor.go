@@ -54,7 +54,7 @@ type recordTime struct{}
 func (recordTime) Extract(rec *connect.SinkRecord, _ int64) (int64, error) {
 	if rec.Timestamp == connect.NoTimestamp {
 		return 0, partitionError("Unable to determine timestamp using timestamp.extractor "+storagePackage+extractorClass+Record+extractorSuffix+" for record",
-			rec, "The record has no timestamp. Set "+KeyExtractor+" to RecordField or Wallclock.")
+			"The record has no timestamp. Set "+KeyExtractor+" to RecordField or Wallclock.")
 	}
 	return rec.Timestamp, nil
 }
@@ -116,7 +116,7 @@ func (x *recordField) extract(rec *connect.SinkRecord) (int64, error) {
 	case *data.Map:
 		return x.fromMap(v, rec)
 	}
-	return 0, partitionError(encodingFailed, rec, "Value is not of Struct or Map type. "+KeyExtractor+
+	return 0, partitionError(encodingFailed, "Value is not of Struct or Map type. "+KeyExtractor+
 		"=RecordField needs values with fields; use a converter that delivers them, or another extractor.")
 }
 
@@ -180,7 +180,7 @@ func (x *recordField) fromStruct(s *data.Struct, rec *connect.SinkRecord) (int64
 		if n, ok := number(v); ok {
 			return n, nil
 		}
-		return 0, fatal(classCast, "class java.util.Date cannot be cast to class java.lang.Number", rec,
+		return 0, fatal(classCast, "class java.util.Date cannot be cast to class java.lang.Number",
 			"The field "+x.field+" is a "+leaf.Name()+". Set "+KeyTimestampField+" to a Timestamp, a number of milliseconds or a text in ISO 8601.")
 	case data.String:
 		return x.fromText(v.(string), rec)
@@ -220,7 +220,7 @@ func (x *recordField) fromText(text string, rec *connect.SinkRecord) (int64, err
 	x.text = append(x.text[:0], text...)
 	ts, failure := parseText(x.text, x.zone)
 	if failure != nil {
-		return 0, fatal(failure.class, failure.msg, rec, "The field "+x.field+
+		return 0, fatal(failure.class, failure.msg, "The field "+x.field+
 			" must be a number of milliseconds or a time in ISO 8601, such as 2015-10-21T07:28:00Z. Mend the producer or choose another "+KeyTimestampField+".")
 	}
 	return ts, nil
@@ -246,13 +246,13 @@ func (x *recordField) missing(s *data.Struct, rec *connect.SinkRecord) error {
 }
 
 func (x *recordField) absent(rec *connect.SinkRecord, cause string) error {
-	return dataError("The field '"+x.field+"' does not exist.", rec,
+	return dataError("The field '"+x.field+"' does not exist.",
 		"The value has no such field, or it is null ("+strings.TrimSuffix(cause, ".")+"). Set "+KeyTimestampField+" to a field that all records have.",
 		&connect.DataError{Msg: cause})
 }
 
 func (x *recordField) unsupported(rec *connect.SinkRecord, kind string) error {
-	return partitionError("Error extracting timestamp from record field: "+x.field, rec,
+	return partitionError("Error extracting timestamp from record field: "+x.field,
 		"The field is of type "+kind+". Set "+KeyTimestampField+" to a Timestamp, a number of milliseconds or a text in ISO 8601.")
 }
 

@@ -46,7 +46,7 @@ func (p *fieldPartitioner) Encode(rec *connect.SinkRecord, _ int64) (string, err
 	}
 	s, ok := value.(*data.Struct)
 	if !ok {
-		return "", partitionError(encodingFailed, rec,
+		return "", partitionError(encodingFailed,
 			"Value is not Struct type. "+KeyFields+" needs values with a schema; use a converter that gives them one, or another "+KeyClass+".")
 	}
 	if s.Schema() != p.schema {
@@ -58,7 +58,7 @@ func (p *fieldPartitioner) Encode(rec *connect.SinkRecord, _ int64) (string, err
 			return "", err
 		}
 	}
-	return p.names.of(p.buf, rec)
+	return p.names.of(p.buf)
 }
 
 // setPlan looks a schema's fields up once.
@@ -134,7 +134,7 @@ func at(s *data.Struct, f *data.Field) any {
 
 func (p *fieldPartitioner) append(f *fieldPlan, s *data.Struct, rec *connect.SinkRecord) error {
 	if f.schema == nil {
-		return dataError(f.name+" is not a valid field name", rec,
+		return dataError(f.name+" is not a valid field name",
 			"The value's schema has no field "+f.name+". Set "+KeyFields+" to fields that all records have.", nil)
 	}
 	p.buf = append(p.buf, f.prefix...)
@@ -170,13 +170,13 @@ func (p *fieldPartitioner) refuse(f *fieldPlan, v any, rec *connect.SinkRecord) 
 		return nil
 	case data.Int8, data.Int16, data.Int32, data.Int64, data.Boolean:
 		if v == nil {
-			return fatal(nullPointer, "Cannot encode null", rec,
+			return fatal(nullPointer, "Cannot encode null",
 				"The field "+f.name+" is null. Give the field a default, leave the record out with a filter, or partition by another field.")
 		}
-		return fatal(classCast, "class java.util.Date cannot be cast to class java.lang.Number", rec,
+		return fatal(classCast, "class java.util.Date cannot be cast to class java.lang.Number",
 			"The field "+f.name+" is a "+f.schema.Name()+", which cannot name a directory. Use the TimeBasedPartitioner with timestamp.extractor=RecordField.")
 	default:
-		return partitionError(encodingFailed, rec, "Type "+f.schema.Type().String()+" is not supported as a partition key, but the field "+
+		return partitionError(encodingFailed, "Type "+f.schema.Type().String()+" is not supported as a partition key, but the field "+
 			f.name+" has it. Set "+KeyFields+" to fields of integers, text or booleans.")
 	}
 }

@@ -1,7 +1,5 @@
 package partitioner
 
-import "github.com/penstock-io/penstock/connect"
-
 // maxNames bounds how many directory names a partitioner remembers; beyond it the memory
 // starts anew, which costs an allocation per name.
 const maxNames = 4096
@@ -14,7 +12,7 @@ type names struct {
 	check func(encoded string) error
 }
 
-func (n *names) of(b []byte, rec *connect.SinkRecord) (string, error) {
+func (n *names) of(b []byte) (string, error) {
 	if string(b) == n.last {
 		return n.last, nil
 	}
@@ -23,7 +21,7 @@ func (n *names) of(b []byte, rec *connect.SinkRecord) (string, error) {
 		name = string(b)
 		if n.check != nil {
 			if err := n.check(name); err != nil {
-				return "", fatal(illegalArgument, "Invalid path name "+name, rec,
+				return "", fatal(illegalArgument, "Invalid path name "+name,
 					err.Error()+" Change the value, or partition by something else.")
 			}
 		}

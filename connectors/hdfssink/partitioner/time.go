@@ -68,12 +68,12 @@ func (b *buckets) name(ts int64, rec *connect.SinkRecord) (string, error) {
 	// Beyond this the zone's offset would overflow, which the JVM refuses as well.
 	const margin = 48 * 60 * 60 * 1000
 	if ts > math.MaxInt64-margin || ts < math.MinInt64+margin {
-		return "", fatal(arithmeticException, "Adding time zone offset caused overflow", rec,
+		return "", fatal(arithmeticException, "Adding time zone offset caused overflow",
 			"The timestamp "+strconv.FormatInt(ts, 10)+" is beyond all calendars. It must be in milliseconds since 1970; mend the producer or choose another timestamp.extractor.")
 	}
 	s := b.span(ts)
 	b.buf = b.pattern.appendTo(b.buf[:0], b.zone.toUTC(b.floor(ts)), b.zone)
-	name, err := b.names.of(b.buf, rec)
+	name, err := b.names.of(b.buf)
 	if err != nil {
 		return "", err
 	}
