@@ -11,7 +11,7 @@ security.protocol | STRING | PLAINTEXT | M | any PLAINTEXT,SSL,SASL_PLAINTEXT,SA
 `
 
 const securityProviders = `
-security.providers | STRING | null | L | | JVM security providers; ignored here.
+security.providers | STRING | null | L | | JVM security providers. Java classes cannot be loaded: it is refused.
 `
 
 const recoveryKeys = `

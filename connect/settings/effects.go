@@ -42,7 +42,7 @@ group.protocol | in part | consumer is accepted and means classic: brokers let b
 group.remote.assignor | - | the classic group protocol is used
 bootstrap.controllers | - | brokers are asked
 transaction.two.phase.commit.enable | - | transactions are Connect's own
-security.providers | - | cryptography is Go's
+security.providers | in part | cryptography is Go's: refused by name
 ssl.provider | - | TLS is Go's
 ssl.keymanager.algorithm | - | TLS is Go's
 ssl.trustmanager.algorithm | - | TLS is Go's
@@ -50,6 +50,33 @@ ssl.secure.random.implementation | - | TLS is Go's
 ssl.cipher.suites | in part | suites that Go lacks are refused by name; those of TLS 1.3 are always on
 rest.extension.classes | in part | what is built in; other classes are refused by name
 sasl.kerberos.kinit.cmd | - | tickets are fetched without it
+ssl.engine.factory.class | in part | Java classes cannot be loaded: others than Kafka's own are refused by name
+sasl.client.callback.handler.class | in part | Java classes cannot be loaded: refused by name
+sasl.login.callback.handler.class | in part | Kafka's own for OAUTHBEARER are built in; others are refused by name
+sasl.login.class | in part | Java classes cannot be loaded: refused by name
+sasl.login.connect.timeout.ms | in part | 30 seconds if it is not set
+sasl.login.read.timeout.ms | in part | 30 seconds if it is not set
+sasl.oauthbearer.jwt.retriever.class | in part | client credentials and files are built in; other classes are refused by name
+sasl.oauthbearer.jwt.validator.class | in part | the client's is built in; other classes are refused by name
+sasl.oauthbearer.assertion.algorithm | in part | assertions are refused by name
+sasl.oauthbearer.assertion.claim.aud | in part | assertions are refused by name
+sasl.oauthbearer.assertion.claim.exp.seconds | in part | assertions are refused by name
+sasl.oauthbearer.assertion.claim.iss | in part | assertions are refused by name
+sasl.oauthbearer.assertion.claim.jti.include | in part | assertions are refused by name
+sasl.oauthbearer.assertion.claim.nbf.seconds | in part | assertions are refused by name
+sasl.oauthbearer.assertion.claim.sub | in part | assertions are refused by name
+sasl.oauthbearer.assertion.file | in part | assertions are refused by name
+sasl.oauthbearer.assertion.private.key.file | in part | assertions are refused by name
+sasl.oauthbearer.assertion.private.key.passphrase | in part | assertions are refused by name
+sasl.oauthbearer.assertion.template.file | in part | assertions are refused by name
+sasl.oauthbearer.scope.claim.name | - | brokers check tokens, clients do not
+sasl.oauthbearer.jwks.endpoint.url | - | brokers check tokens, clients do not
+sasl.oauthbearer.jwks.endpoint.refresh.ms | - | brokers check tokens, clients do not
+sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms | - | brokers check tokens, clients do not
+sasl.oauthbearer.jwks.endpoint.retry.backoff.ms | - | brokers check tokens, clients do not
+sasl.oauthbearer.clock.skew.seconds | - | brokers check tokens, clients do not
+sasl.oauthbearer.expected.audience | - | brokers check tokens, clients do not
+sasl.oauthbearer.expected.issuer | - | brokers check tokens, clients do not
 `
 
 // Effect tells in what a key of worker or clients differs from the JVM's; the zero value

@@ -5,11 +5,20 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // ProxiedListener is a port of 127.0.0.1 at which a broker listens and tells its clients
 // that it listens at another one, that of the proxy they came through.
 type ProxiedListener struct{ Port, AdvertisedPort int }
+
+// Listener is a port of localhost with a protocol of its own; its settings are
+// listener.name.<name in lower case>.….
+type Listener struct {
+	Name     string // e.g. SASL
+	Protocol string // security protocol, e.g. SASL_SSL
+	Port     int
+}
 
 // controllerID is the node id of a separate controller.
 const controllerID = 100
@@ -29,6 +38,12 @@ func (o KafkaOptions) roles(port, controllerPort int) string {
 		advertise += fmt.Sprintf(",%s://%s", name, hostPort(l.AdvertisedPort))
 		protocols += "," + name + ":PLAINTEXT"
 	}
+	for _, l := range o.Listeners {
+		// 127.0.0.1, but advertised by the name that certificates and principals have.
+		listen += fmt.Sprintf(",%s://%s", l.Name, hostPort(l.Port))
+		advertise += fmt.Sprintf(",%s://localhost:%d", l.Name, l.Port)
+		protocols += "," + l.Name + ":" + l.Protocol
+	}
 	return fmt.Sprintf("process.roles=%s\nlisteners=%s\nadvertised.listeners=%s\nlistener.security.protocol.map=%s\n"+
 		"controller.listener.names=CONTROLLER\n", roles, listen, advertise, protocols)
 }
@@ -46,7 +61,7 @@ controller.listener.names=CONTROLLER
 broker.session.timeout.ms=15000
 log.dirs=%s/data
 `, controllerID, controllerID, hostPort(port), hostPort(port), dir)
-	p, err := k.node(ctx, "kafka controller", dir, properties, port, o.Detached)
+	p, err := k.node(ctx, "kafka controller", dir, properties, port, o)
 	if err != nil {
 		return err
 	}
@@ -55,19 +70,20 @@ log.dirs=%s/data
 }
 
 // node writes the files of a broker or controller and formats its storage.
-func (k *KafkaCluster) node(ctx context.Context, name, dir, properties string, port int, detached bool) (*Process, error) {
+func (k *KafkaCluster) node(ctx context.Context, name, dir, properties string, port int, o KafkaOptions) (*Process, error) {
 	if err := writeFiles(dir, map[string]string{"server.properties": properties, "log4j2.properties": log4j2Properties}); err != nil {
 		return nil, err
 	}
 	conf := filepath.Join(dir, "server.properties")
 	log4j := "-Dlog4j2.configurationFile=" + filepath.Join(dir, "log4j2.properties")
 	format := java(k.Lib, 256, nil, log4j, "kafka.tools.StorageTool", "format", "-t", "cGVuc3RvY2stc3RhY2stMQ", "-c", conf)
+	format = append(format, o.FormatArgs...)
 	if out, err := exec.CommandContext(ctx, format[0], format[1:]...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("format the storage of %s: %w\n%s", name, err, out)
 	}
 	return &Process{
-		Name: name, LogPath: filepath.Join(dir, "broker.log"), dir: dir, detached: detached,
-		args:  java(k.Lib, 512, nil, log4j, "kafka.Kafka", conf),
+		Name: name, LogPath: filepath.Join(dir, "broker.log"), dir: dir, detached: o.Detached,
+		args:  java(k.Lib, 512, nil, append(slices.Clone(o.JVMArgs), log4j, "kafka.Kafka", conf)...),
 		Ready: func() bool { return accepts(port) },
 	}, nil
 }

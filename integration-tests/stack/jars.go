@@ -25,6 +25,8 @@ const (
 	Kafka   Component = "kafka"
 	HDFS    Component = "hdfs"
 	Connect Component = "connect"
+	Client  Component = "client"
+	KDCJars Component = "kdc"
 )
 
 // Jars returns the folder that holds the jars of a component. The first call on a

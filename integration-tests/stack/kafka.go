@@ -36,6 +36,10 @@ type KafkaOptions struct {
 	Settings map[string]string
 	// Proxied are more listeners of a single broker.
 	Proxied []ProxiedListener
+	// Listeners are further ones of a single broker, at localhost.
+	Listeners []Listener
+	// FormatArgs and JVMArgs are added to those of the storage tool and of the broker.
+	FormatArgs, JVMArgs []string
 	// SeparateController gives a single broker a controller in a process of its own. Kafka
 	// 4.3's transaction coordinator takes partitions without a leader to be deleted and never
 	// ends a transaction there (KRaftMetadataCache.getPartitionLeaderEndpoint): readers of
@@ -110,7 +114,7 @@ log.retention.ms=-1
 	for key, v := range o.Settings {
 		fmt.Fprintf(&b, "%s=%s\n", key, v)
 	}
-	return k.node(ctx, fmt.Sprintf("kafka broker %d", i+1), dir, b.String(), port, o.Detached)
+	return k.node(ctx, fmt.Sprintf("kafka broker %d", i+1), dir, b.String(), port, o)
 }
 
 // Stop stops all brokers.

@@ -3,7 +3,29 @@ package jaas
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
+
+// FileProperty is the Java system property that names a login configuration file.
+const FileProperty = "java.security.auth.login.config"
+
+// SystemProperty returns a Java system property that JVM options set, such as those that the
+// environment variable KAFKA_OPTS holds: the value of -Dname=value; "" when there is none. Of
+// several the last one counts, as in the JVM. Values cannot hold blanks.
+func SystemProperty(jvmOptions, name string) string {
+	value := ""
+	for _, word := range strings.Fields(jvmOptions) {
+		v, ok := strings.CutPrefix(strings.Trim(word, `"'`), "-D"+name+"=")
+		if !ok {
+			continue
+		}
+		if name == FileProperty {
+			v = strings.TrimPrefix(v, "=") // with == Java reads this file and no other; it is the only one here
+		}
+		value = strings.Trim(v, `"'`)
+	}
+	return value
+}
 
 // ParseFile parses a login configuration file: sections with their entries,
 //

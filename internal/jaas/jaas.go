@@ -72,7 +72,8 @@ func (s *scanner) entry() (Entry, error) {
 // the password stands where a name should.
 func noValue(key string) error {
 	switch strings.ToLower(key) {
-	case "username", "password", "tokenauth", "file":
+	case "username", "password", "tokenauth", "file", "clientid", "clientsecret", "scope", "principal", "keytab", "usekeytab", "storekey",
+		"useticketcache", "ticketcache", "servicename":
 		return fmt.Errorf("Value not specified for key '%s' in JAAS config", key) //nolint:staticcheck // Java's wording
 	}
 	return errors.New("Value not specified for a key in JAAS config: write name=\"value\", and a quote within a value as \\\"") //nolint:staticcheck // Java's wording

@@ -93,3 +93,24 @@ func FuzzFiles(f *testing.F) {
 		}
 	})
 }
+
+func TestSystemProperty(t *testing.T) {
+	for options, want := range map[string]string{
+		"":                                      "",
+		"-Xmx1g -Da.b=/x -Dy=z":                 "/x",
+		"-Da.b=/x -Da.b=/y":                     "/y",
+		`"-Da.b=/x"`:                            "/x",
+		`-Da.b="/x"`:                            "/x",
+		"-Da.bc=/x -Dz.a.b=/x":                  "",
+		"-Da.b=k=v":                             "k=v",
+		"-Da.b==/x":                             "=/x",
+		"-D" + FileProperty + "=/x -Da.b=/none": "/none",
+	} {
+		if got := SystemProperty(options, "a.b"); got != want {
+			t.Errorf("%s: %q, want %q", options, got, want)
+		}
+	}
+	if got := SystemProperty("-D"+FileProperty+"==/x", FileProperty); got != "/x" {
+		t.Errorf("a file that is the only one: %q", got)
+	}
+}

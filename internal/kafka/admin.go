@@ -66,7 +66,7 @@ func (c *Client) CreateTopic(ctx context.Context, spec TopicSpec) (created bool,
 			if result.ErrMsg != nil {
 				text = *result.ErrMsg
 			}
-			return brokerError(result.Err, text)
+			return s.denied(brokerError(result.Err, text), onTopic(spec.Name, "Create"), need{resource: "Cluster", right: "Create"})
 		}
 		created = true
 		return nil
@@ -105,7 +105,7 @@ func (c *Client) TopicConfig(ctx context.Context, topic, key string) (string, er
 		}
 		for _, r := range resp.Resources {
 			if err := brokerError(sarama.KError(r.ErrorCode), r.ErrorMsg); err != nil && !errors.Is(err, ErrUnknownTopic) {
-				return err
+				return c.cluster.settings.denied(err, onTopic(topic, "DescribeConfigs"))
 			}
 			for _, e := range r.Configs {
 				if e.Name == key {

@@ -47,19 +47,20 @@ func (c *Client) FenceProducers(ctx context.Context, transactionalIDs []string) 
 // coordinator answers CONCURRENT_TRANSACTIONS until the open transaction is aborted.
 func (c *Client) fence(ctx context.Context, id string) error {
 	return c.cluster.retry(ctx, "fence the producers of transactional id "+id, func(ctx context.Context) error {
+		s := c.cluster.settings
 		n, err := c.cluster.coordinator(ctx, sarama.CoordinatorTransaction, id)
 		if err != nil {
-			return transactionalHint(id, err)
+			return s.transactionalHint(id, err)
 		}
 		resp, err := ask(ctx, n, func(b *sarama.Broker) (*sarama.InitProducerIDResponse, error) {
 			return b.InitProducerID(&sarama.InitProducerIDRequest{
-				Version: 4, TransactionalID: &id, TransactionTimeout: min(max(c.cluster.settings.requestTimeout, time.Second), fenceTimeout),
+				Version: 4, TransactionalID: &id, TransactionTimeout: min(max(s.requestTimeout, time.Second), fenceTimeout),
 				ProducerID: -1, ProducerEpoch: -1,
 			})
 		})
 		if err != nil {
 			return err
 		}
-		return transactionalHint(id, brokerError(resp.Err, ""))
+		return s.transactionalHint(id, brokerError(resp.Err, ""))
 	})
 }

@@ -34,7 +34,7 @@ func (c *Client) GroupOffsets(ctx context.Context, group string) (map[connect.To
 		if code == sarama.ErrGroupIDNotFound {
 			blocks, code = nil, sarama.ErrNoError
 		}
-		if err := groupError(group, "Describe", code); err != nil {
+		if err := c.groupError(group, "Describe", code); err != nil {
 			return err
 		}
 		var tps []connect.TopicPartition
@@ -43,7 +43,7 @@ func (c *Client) GroupOffsets(ctx context.Context, group string) (map[connect.To
 				tps = append(tps, connect.TopicPartition{Topic: topic, Partition: partition})
 			}
 		}
-		out, err = committedOffsets(tps, blocks)
+		out, err = committedOffsets(c.cluster.settings, tps, blocks)
 		return err
 	})
 	if err != nil {
@@ -54,12 +54,13 @@ func (c *Client) GroupOffsets(ctx context.Context, group string) (map[connect.To
 
 // AlterGroupOffsets commits offsets of a group that has no members (Java:
 // Admin.alterConsumerGroupOffsets). The group is created if need be. After an error
-// some of the partitions may have their new offset.
+// some of the partitions may have their new offset. A partition that does not exist is
+// ErrUnknownTopic.
 func (c *Client) AlterGroupOffsets(ctx context.Context, group string, offsets map[connect.TopicPartition]int64) error {
 	if len(offsets) == 0 {
 		return nil
 	}
-	return c.cluster.retry(ctx, "alter offsets of consumer group "+group, func(ctx context.Context) error {
+	return c.changeOffsets(ctx, "alter offsets of consumer group "+group, func(ctx context.Context) error {
 		resp, err := askGroup(ctx, c.cluster, group, func(b *sarama.Broker) (*sarama.OffsetCommitResponse, error) {
 			req := &sarama.OffsetCommitRequest{Version: 8, ConsumerGroup: group, ConsumerGroupGeneration: noGeneration, RetentionTime: -1}
 			for tp, offset := range offsets {
@@ -70,18 +71,18 @@ func (c *Client) AlterGroupOffsets(ctx context.Context, group string, offsets ma
 		if err != nil {
 			return err
 		}
-		return partitionErrors(group, "Read", resp.Errors)
+		return c.partitionErrors(group, "Read", resp.Errors)
 	})
 }
 
 // DeleteGroupOffsets removes committed offsets of a group that does not subscribe to
 // the topics (Java: Admin.deleteConsumerGroupOffsets). Partitions without an offset
-// are no error.
+// are no error, those that do not exist are ErrUnknownTopic.
 func (c *Client) DeleteGroupOffsets(ctx context.Context, group string, tps []connect.TopicPartition) error {
 	if len(tps) == 0 {
 		return nil
 	}
-	return c.cluster.retry(ctx, "delete offsets of consumer group "+group, func(ctx context.Context) error {
+	return c.changeOffsets(ctx, "delete offsets of consumer group "+group, func(ctx context.Context) error {
 		resp, err := askGroup(ctx, c.cluster, group, func(b *sarama.Broker) (*sarama.DeleteOffsetsResponse, error) {
 			req := &sarama.DeleteOffsetsRequest{Group: group}
 			for _, tp := range tps {
@@ -92,11 +93,29 @@ func (c *Client) DeleteGroupOffsets(ctx context.Context, group string, tps []con
 		if err != nil {
 			return err
 		}
-		if err := groupError(group, "Delete", resp.ErrorCode); err != nil {
+		if err := c.groupError(group, "Delete", resp.ErrorCode); err != nil {
 			return err
 		}
-		return partitionErrors(group, "Delete", resp.Errors)
+		return c.partitionErrors(group, "Delete", resp.Errors)
 	})
+}
+
+// changeOffsets is retry for partitions that somebody typed: one that does not exist is final
+// here, as in Java, though elsewhere it may just have been created.
+func (c *Client) changeOffsets(ctx context.Context, what string, fn func(ctx context.Context) error) error {
+	var unknown error
+	err := c.cluster.retry(ctx, what, func(ctx context.Context) error {
+		unknown = nil
+		err := fn(ctx)
+		if errors.Is(err, ErrUnknownTopic) {
+			unknown, err = err, nil
+		}
+		return err
+	})
+	if err == nil && unknown != nil {
+		return fmt.Errorf("%s: %w", what, unknown)
+	}
+	return err
 }
 
 // DeleteGroup removes a group without members, and its offsets (Java:
@@ -113,7 +132,7 @@ func (c *Client) DeleteGroup(ctx context.Context, group string) error {
 		if !ok {
 			return errors.New("the broker did not answer for this group")
 		}
-		return groupError(group, "Delete", code)
+		return c.groupError(group, "Delete", code)
 	})
 }
 
@@ -122,26 +141,17 @@ func askGroup[T any](ctx context.Context, c *cluster, group string, fn func(*sar
 	n, err := c.coordinator(ctx, sarama.CoordinatorGroup, group)
 	if err != nil {
 		var zero T
-		return zero, groupRefusal(group, "Describe", err)
+		return zero, c.settings.denied(err, onGroup(group, "Describe"))
 	}
-	answer, err := ask(ctx, n, fn)
-	return answer, groupRefusal(group, "Describe", err)
+	return ask(ctx, n, fn)
 }
 
 // groupError is the answer of a coordinator for a whole group. UNKNOWN_MEMBER_ID is
 // how it says to somebody who is no member that there are some.
-func groupError(group, right string, code sarama.KError) error {
-	err := groupRefusal(group, right, brokerError(code, ""))
+func (c *Client) groupError(group, right string, code sarama.KError) error {
+	err := c.cluster.settings.denied(brokerError(code, ""), onGroup(group, right))
 	if code == sarama.ErrUnknownMemberId {
 		return &groupBusyError{err}
-	}
-	return err
-}
-
-// groupRefusal names the right that is missing.
-func groupRefusal(group, right string, err error) error {
-	if codeOf(err) == sarama.ErrGroupAuthorizationFailed {
-		return fmt.Errorf("%w. The principal needs the right %s on Group %s", err, right, group)
 	}
 	return err
 }
@@ -159,11 +169,12 @@ func (e *groupBusyError) Is(target error) bool { return target == ErrGroupNotEmp
 
 // partitionErrors joins the codes of partitions in order. One that concerns the group
 // comes alone.
-func partitionErrors(group, right string, codes map[string]map[int32]sarama.KError) error {
+func (c *Client) partitionErrors(group, right string, codes map[string]map[int32]sarama.KError) error {
 	var errs []error
 	for _, topic := range slices.Sorted(maps.Keys(codes)) {
 		for _, partition := range slices.Sorted(maps.Keys(codes[topic])) {
-			err := groupError(group, right, codes[topic][partition])
+			err := c.groupError(group, right, codes[topic][partition])
+			err = c.cluster.settings.denied(err, onTopic(topic, "Read"))
 			if err == nil {
 				continue
 			}

@@ -94,3 +94,19 @@ func TestGroupCallsUnderFaults(t *testing.T) {
 		}
 	}
 }
+
+func TestOffsetsOfAPartitionThatDoesNotExistAreRefusedAtOnce(t *testing.T) {
+	c := kafkatest.New(t)
+	c.Topic("t", 1)
+	client := newTestClient(t, c)
+	must(t, client.AlterGroupOffsets(t.Context(), "g", from(3, tps("t-0")...)))
+	for key, call := range map[kmsg.Key]func() error{
+		kmsg.OffsetCommit: func() error { return client.AlterGroupOffsets(t.Context(), "g", from(3, tps("zz-0")...)) },
+		kmsg.OffsetDelete: func() error { return client.DeleteGroupOffsets(t.Context(), "g", tps("zz-0")) },
+	} {
+		c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.UnknownTopicOrPartition, Count: 1})
+		if err := call(); !errors.Is(err, ErrUnknownTopic) || !strings.Contains(err.Error(), "of consumer group g: ") {
+			t.Errorf("%s: %v", key.Name(), err)
+		}
+	}
+}

@@ -24,6 +24,7 @@ type cluster struct {
 	settings *clientSettings
 	log      *zap.Logger
 	calls    *callGroup
+	release  func() // gives the login back
 
 	mu    sync.Mutex
 	seeds []*node
@@ -32,6 +33,7 @@ type cluster struct {
 
 func newCluster(ctx context.Context, s *clientSettings, log *zap.Logger) (*cluster, error) {
 	c := &cluster{settings: s, log: log, calls: newCallGroup(), nodes: map[int32]*node{}}
+	c.release = s.security.open(s.dialer, log)
 	addrs := s.bootstrap
 	if s.canonicalBootstrap {
 		addrs = canonicalNames(ctx, addrs)
@@ -67,6 +69,7 @@ func canonicalNames(ctx context.Context, addrs []string) []string {
 // close ends all requests and drops all connections.
 func (c *cluster) close() {
 	c.calls.close()
+	defer c.release()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, n := range c.candidatesLocked() {
@@ -200,7 +203,7 @@ func (c *cluster) metadataOf(ctx context.Context, create bool, topics ...string)
 	out := make(map[string]topicMeta, len(resp.Topics))
 	for _, t := range resp.Topics {
 		m := topicMeta{
-			err:        brokerError(t.Err, ""),
+			err:        c.settings.denied(brokerError(t.Err, ""), onTopic(t.Name, c.settings.topicRight)),
 			internal:   t.IsInternal,
 			partitions: make(map[int32]partitionMeta, len(t.Partitions)),
 		}

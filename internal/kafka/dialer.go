@@ -2,11 +2,14 @@ package kafka
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/penstock-io/penstock/internal/kafka/sasl"
 )
 
 // dialer opens the TCP connections of one client and can cut them all at once.
@@ -16,12 +19,18 @@ type dialer struct {
 	timeout               time.Duration // socket.connection.setup.timeout.ms
 	sendBuffer, rcvBuffer int           // send.buffer.bytes, receive.buffer.bytes; -1 = the system's
 
+	tls       func() (*tls.Config, error) // nil: no TLS
+	login     sasl.Mechanism              // nil: no SASL
+	handshake time.Duration               // bounds TLS, and each answer of a login
+	clientID  string
+
 	ctx    context.Context //nolint:containedctx // ends dials that are under way, see abort
 	cancel context.CancelFunc
 
-	mu    sync.Mutex
-	conns map[*trackedConn]struct{}
-	dead  bool
+	mu     sync.Mutex
+	conns  map[*trackedConn]struct{}
+	dead   bool
+	reauth time.Time // when the last connection must log in again; zero: never
 }
 
 func newDialer(timeout time.Duration, sendBuffer, rcvBuffer int) *dialer {
@@ -33,11 +42,40 @@ func newDialer(timeout time.Duration, sendBuffer, rcvBuffer int) *dialer {
 }
 
 // fresh returns a dialer with the same settings and no connections.
-func (d *dialer) fresh() *dialer { return newDialer(d.timeout, d.sendBuffer, d.rcvBuffer) }
+func (d *dialer) fresh() *dialer {
+	f := newDialer(d.timeout, d.sendBuffer, d.rcvBuffer)
+	f.tls, f.login, f.handshake, f.clientID = d.tls, d.login, d.handshake, d.clientID
+	return f
+}
 
 // Dial implements proxy.Dialer, the hook that sarama offers. It tries all addresses
-// of the host in turn (client.dns.lookup=use_all_dns_ips).
+// of the host in turn (client.dns.lookup=use_all_dns_ips), opens TLS and logs in.
 func (d *dialer) Dial(network, addr string) (net.Conn, error) {
+	c, err := d.open(network, addr)
+	if err != nil {
+		return nil, err
+	}
+	secured, reauth, err := d.secure(c, addr)
+	if err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reauth = reauth
+	return secured, nil
+}
+
+// expired tells that the broker wants a new login. It closes the connection soon: another one
+// is opened, which is simpler than to log in again in between requests and as good.
+func (d *dialer) expired(now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.reauth.IsZero() && now.After(d.reauth)
+}
+
+// open opens a TCP connection.
+func (d *dialer) open(network, addr string) (net.Conn, error) {
 	nd := net.Dialer{Timeout: d.timeout, Control: d.setBuffers}
 	c, err := nd.DialContext(d.ctx, network, addr)
 	if err != nil {

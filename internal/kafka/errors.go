@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -122,22 +121,19 @@ func retriableCode(code sarama.KError) bool {
 // wireError turns an error of sarama into one of this package.
 func wireError(err error) error {
 	var code sarama.KError
-	var cert *tls.CertificateVerificationError
-	var alert tls.AlertError
+	var known *authError
 	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, sarama.ErrSASLAuthenticationFailed):
-		text := strings.TrimPrefix(err.Error(), "kafka server: ")
-		return &BrokerError{Code: int16(sarama.ErrSASLAuthenticationFailed), Msg: text + ". Check sasl.mechanism and sasl.jaas.config"}
+	case err == nil, errors.As(err, &known):
+		return err
+	case loginRefused(err):
+		return &authError{err}
 	case errors.As(err, &code):
 		return brokerError(code, "")
 	case errors.Is(err, sarama.ErrUnsupportedVersion):
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
-	case errors.As(err, &cert), errors.As(err, &alert):
-		return fmt.Errorf("%w: SSL handshake failed: %w. Check ssl.truststore.* and ssl.keystore.*", ErrAuthentication, err)
 	}
-	return err
+	// A broker that refuses our certificate may say so after the handshake (TLS 1.3).
+	return tlsError(err)
 }
 
 // final tells that repeating the request cannot help. Errors of the network are

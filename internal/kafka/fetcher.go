@@ -292,7 +292,7 @@ func (f *fetcher) errorLocked(a asked, code sarama.KError, now time.Time) {
 		f.retryLocked(p, err, now)
 		signal(c.seek)
 	case sarama.ErrTopicAuthorizationFailed:
-		c.stopLocked(p, &FetchError{p.TopicPartition, a.offset, fmt.Errorf("Not authorized to access topics: [%s]: %w", p.Topic, err)}) //nolint:staticcheck // Java's wording
+		c.stopLocked(p, &FetchError{p.TopicPartition, a.offset, c.settings.denied(err, onTopic(p.Topic, "Read"))})
 	case sarama.ErrInvalidMessage:
 		c.stopLocked(p, &FetchError{p.TopicPartition, a.offset, fmt.Errorf("Encountered corrupt message when fetching offset %d for topic-partition %s: %w", a.offset, p.TopicPartition, err)}) //nolint:staticcheck // Java's wording
 	default:

@@ -157,7 +157,7 @@ func (g *GroupConsumer) commitAnswered(coord *node, gen Generation, resp *sarama
 	var errs []error
 	for _, topic := range slices.Sorted(maps.Keys(resp.Errors)) {
 		for partition, code := range resp.Errors[topic] {
-			err := brokerError(code, "")
+			err := g.settings.denied(brokerError(code, ""), onGroup(g.settings.groupID, "Read"), onTopic(topic, "Read"))
 			switch code { //nolint:exhaustive // the rest concerns a partition
 			case sarama.ErrNoError:
 				continue
@@ -247,14 +247,14 @@ func (g *GroupConsumer) committed(ctx context.Context, tps []connect.TopicPartit
 		blocks, code = group.Blocks, group.Err
 	}
 	if code != sarama.ErrNoError {
-		err := brokerError(code, "")
+		err := g.settings.denied(brokerError(code, ""), onGroup(g.settings.groupID, "Read"))
 		g.member.noteCoordinatorError(coord, err)
 		return nil, err
 	}
-	return committedOffsets(tps, blocks)
+	return committedOffsets(g.settings.clientSettings, tps, blocks)
 }
 
-func committedOffsets(tps []connect.TopicPartition, blocks map[string]map[int32]*sarama.OffsetFetchResponseBlock) (map[connect.TopicPartition]int64, error) {
+func committedOffsets(s *clientSettings, tps []connect.TopicPartition, blocks map[string]map[int32]*sarama.OffsetFetchResponseBlock) (map[connect.TopicPartition]int64, error) {
 	out := make(map[connect.TopicPartition]int64, len(tps))
 	var errs []error
 	for _, tp := range tps {
@@ -263,7 +263,7 @@ func committedOffsets(tps []connect.TopicPartition, blocks map[string]map[int32]
 		case block == nil:
 			errs = append(errs, fmt.Errorf("%s: %w", tp, errIncomplete))
 		case block.Err != sarama.ErrNoError:
-			errs = append(errs, fmt.Errorf("%s: %w", tp, brokerError(block.Err, "")))
+			errs = append(errs, fmt.Errorf("%s: %w", tp, s.denied(brokerError(block.Err, ""), onTopic(tp.Topic, s.topicRight))))
 		case block.Offset >= 0:
 			out[tp] = block.Offset
 		}

@@ -21,6 +21,9 @@ type groupHandler GroupConsumer
 func (h *groupHandler) Protocols(ctx context.Context) ([]GroupProtocol, error) {
 	g := (*GroupConsumer)(h)
 	topics, err := g.topics(ctx)
+	if err == nil {
+		err = g.mayRead(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,26 @@ func (g *GroupConsumer) topics(ctx context.Context) ([]string, error) {
 	}
 }
 
+// mayRead fails for topics that are subscribed to by name and may not even be seen: the leader
+// would take them for missing, and all members would wait for ever (Java: every member's
+// metadata throws TopicAuthorizationException). Other failures are left to who comes next.
+func (g *GroupConsumer) mayRead(ctx context.Context) error {
+	if len(g.sub.Topics) == 0 {
+		return nil
+	}
+	meta, err := g.inner.cluster.metadata(ctx, g.sub.Topics...)
+	if err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(meta)) {
+		if errors.Is(meta[name].err, ErrAuthorization) {
+			errs = append(errs, meta[name].err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // partitionCounts looks up topics for the leader; what does not exist, or may not be
 // seen, has 0. It goes on until it succeeds.
 func (g *GroupConsumer) partitionCounts(ctx context.Context, topics []string) (map[string]int32, error) {

@@ -364,14 +364,17 @@ func (m *Membership) setHandlerSince(t time.Time) {
 	signal(m.beat)
 }
 
+// denied names the right on the group that is missing.
+func (m *Membership) denied(err error, right string) error {
+	return m.settings.denied(err, onGroup(m.cfg.GroupID, right))
+}
+
 // refusal is what is said of errors that end a membership for good.
 func (m *Membership) refusal(what string, err error) error {
 	hint := ""
 	var broker *BrokerError
 	if errors.As(err, &broker) {
 		switch sarama.KError(broker.Code) { //nolint:exhaustive // the rest explains itself
-		case sarama.ErrGroupAuthorizationFailed:
-			hint = " Grant Read on this group to the principal."
 		case sarama.ErrInconsistentGroupProtocol:
 			hint = " Another kind of client uses the group, or one without a common protocol: check group.id and, for consumers, partition.assignment.strategy."
 		case sarama.ErrInvalidSessionTimeout:
@@ -383,5 +386,5 @@ func (m *Membership) refusal(what string, err error) error {
 			hint = " Another member has registered with the same group.instance.id: give each its own."
 		}
 	}
-	return fmt.Errorf("%s %s: %w.%s", what, m.cfg.GroupID, err, hint)
+	return fmt.Errorf("%s %s: %w.%s", what, m.cfg.GroupID, m.denied(err, "Read"), hint)
 }

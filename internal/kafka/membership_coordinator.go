@@ -49,7 +49,7 @@ func (m *Membership) coordinator(ctx context.Context) (*node, error) {
 	}
 	id, addr, err := m.cluster.findCoordinator(ctx, m.cfg.GroupID)
 	if err != nil {
-		return nil, fmt.Errorf("find the coordinator of group %s: %w", m.cfg.GroupID, err)
+		return nil, fmt.Errorf("find the coordinator of group %s: %w", m.cfg.GroupID, m.denied(err, "Read"))
 	}
 	m.log.Info("Discovered group coordinator", zap.Int32("broker", id), zap.String("address", addr))
 	n := newNode(id, addr, m.settings, m.cluster.calls)
@@ -243,7 +243,7 @@ func (m *Membership) ghosts(ctx context.Context, coord *node) ([]sarama.MemberId
 		case g.Err == sarama.ErrGroupIDNotFound: // DescribeGroups v6: nobody was ever there
 			continue
 		case g.Err != sarama.ErrNoError:
-			return nil, brokerError(g.Err, "")
+			return nil, m.denied(brokerError(g.Err, ""), "Describe")
 		}
 		for _, member := range g.Members {
 			if member.ClientId == m.settings.clientID && member.GroupInstanceId == nil {
@@ -272,7 +272,7 @@ func (m *Membership) removeMembers(ctx context.Context, coord *node, members []s
 			}
 		}
 		if code != sarama.ErrNoError && code != sarama.ErrUnknownMemberId {
-			return brokerError(code, "")
+			return m.denied(brokerError(code, ""), "Read")
 		}
 	}
 	return nil

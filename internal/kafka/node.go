@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +27,8 @@ type node struct {
 	broker   *sarama.Broker
 	dialer   *dialer
 	lastUsed time.Time
-	failures int // connections that failed in a row
+	answered bool // a request on the connection
+	failures int  // connections that failed in a row
 
 	mu      sync.Mutex
 	retryAt time.Time // reconnect.backoff.ms
@@ -139,11 +139,15 @@ func (n *node) use(ctx context.Context, fn func(*sarama.Broker) error) error {
 	}
 	switch {
 	case err == nil, isAnswer(err):
-		n.lastUsed = time.Now()
+		n.lastUsed, n.answered = time.Now(), true
 		return wireError(err)
 	case connectionLost(err):
+		answered := n.answered
 		n.disconnect()
-		return &connectionError{n.String(), wireError(err)}
+		if err = wireError(err); !answered {
+			err = hungUp(err)
+		}
+		return &connectionError{n.String(), err}
 	}
 	n.disconnect() // the stream may be out of step
 	return &undecodableError{n.String(), err}
@@ -175,21 +179,15 @@ func (e *undecodableError) Unwrap() error { return e.err }
 func isAnswer(err error) bool {
 	var code sarama.KError
 	var encode sarama.PacketEncodingError
-	if errors.As(err, &code) {
-		return code != sarama.ErrSASLAuthenticationFailed
-	}
-	return errors.As(err, &encode) || errors.Is(err, sarama.ErrUnsupportedVersion)
+	return errors.As(err, &code) || errors.As(err, &encode) || errors.Is(err, sarama.ErrUnsupportedVersion)
 }
 
 // connectionLost tells errors of the connection from those of decoding.
 func connectionLost(err error) bool {
 	var network net.Error
-	var cert *tls.CertificateVerificationError
-	var alert tls.AlertError
-	return errors.As(err, &network) || errors.As(err, &cert) || errors.As(err, &alert) ||
+	return errors.As(err, &network) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, io.ErrClosedPipe) || errors.Is(err, sarama.ErrNotConnected) ||
-		errors.Is(err, sarama.ErrSASLAuthenticationFailed)
+		errors.Is(err, io.ErrClosedPipe) || errors.Is(err, sarama.ErrNotConnected)
 }
 
 // connect makes sure there is an open connection, waiting out reconnect.backoff.ms
@@ -197,7 +195,7 @@ func connectionLost(err error) bool {
 func (n *node) connect(ctx context.Context) error {
 	if n.broker != nil {
 		idle := n.settings.maxIdle
-		if idle < 0 || time.Since(n.lastUsed) < idle {
+		if (idle < 0 || time.Since(n.lastUsed) < idle) && !n.dialer.expired(time.Now()) {
 			return nil
 		}
 		n.disconnect()
@@ -212,7 +210,7 @@ func (n *node) connect(ctx context.Context) error {
 	err := b.Open(n.settings.withDialer(d))
 	if err == nil {
 		var open bool
-		if open, err = b.Connected(); !open && err == nil { // waits for dial, ApiVersions and SASL
+		if open, err = b.Connected(); !open && err == nil { // waits for dial, login and ApiVersions
 			err = sarama.ErrNotConnected
 		}
 	}
@@ -226,11 +224,20 @@ func (n *node) connect(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		n.failed()
-		return &connectionError{"connect to " + n.String(), wireError(err)}
+		return &connectionError{"connect to " + n.String(), hungUp(wireError(err))}
 	}
 	n.broker, n.dialer, n.lastUsed = b, d, time.Now()
-	n.failures = 0
+	n.failures, n.answered = 0, false
 	return nil
+}
+
+// hungUp explains the end of a connection on which no request was answered yet: so brokers
+// treat those who speak something else than the port does.
+func hungUp(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: the broker hung up. Unless it is just stopping, check that security.protocol is that of this port", err)
+	}
+	return err
 }
 
 func (n *node) disconnect() {

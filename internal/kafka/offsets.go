@@ -109,7 +109,7 @@ func (c *cluster) listOffsetsOf(ctx context.Context, id int32, tps []connect.Top
 		case block == nil:
 			errs = append(errs, fmt.Errorf("%s: %s did not answer for it", tp, n))
 		case block.Err != sarama.ErrNoError:
-			errs = append(errs, fmt.Errorf("%s: %w", tp, brokerError(block.Err, "")))
+			errs = append(errs, fmt.Errorf("%s: %w", tp, c.settings.denied(brokerError(block.Err, ""), onTopic(tp.Topic, c.settings.topicRight))))
 		default:
 			out[tp] = listedOffset{offset: block.Offset, leader: id, epoch: block.LeaderEpoch}
 		}

@@ -102,7 +102,7 @@ func (p *Producer) txnCoordinator(ctx context.Context) (*node, error) {
 
 // turnedDown takes in a final answer of the coordinator.
 func (p *Producer) turnedDown(what string, err error) error {
-	err = p.txn.explain(what, err)
+	err = p.explain(what, err)
 	code := codeOf(err)
 	if !fatalForTransactions(code) && !errors.Is(err, ErrAuthentication) && !errors.Is(err, ErrUnsupported) {
 		return err
@@ -126,21 +126,16 @@ func fatalForTransactions(code sarama.KError) bool {
 }
 
 // explain says what was refused, and what to do about it.
-func (t *transaction) explain(what string, err error) error {
-	return fmt.Errorf("%s of transactional id %s: %w", what, t.id, transactionalHint(t.id, err))
+func (p *Producer) explain(what string, err error) error {
+	return fmt.Errorf("%s of transactional id %s: %w", what, p.txn.id, p.settings.transactionalHint(p.txn.id, err))
 }
 
 // transactionalHint adds the right or setting that is missing.
-func transactionalHint(id string, err error) error {
-	switch codeOf(err) { //nolint:exhaustive // the rest speaks for itself
-	case sarama.ErrTransactionalIDAuthorizationFailed:
-		return fmt.Errorf("%w. The principal needs the right Write on TransactionalId %s", err, id)
-	case sarama.ErrClusterAuthorizationFailed:
-		return fmt.Errorf("%w. The principal needs the right IdempotentWrite on Cluster", err)
-	case sarama.ErrInvalidTransactionTimeout:
+func (s *clientSettings) transactionalHint(id string, err error) error {
+	if codeOf(err) == sarama.ErrInvalidTransactionTimeout {
 		return fmt.Errorf("%w. Set transaction.timeout.ms to at most the brokers' transaction.max.timeout.ms", err)
 	}
-	return err
+	return s.denied(err, onTransactionalID(id), need{resource: "Cluster", right: "IdempotentWrite"})
 }
 
 // coordinator finds who coordinates a group or a transactional id.

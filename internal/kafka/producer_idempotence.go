@@ -91,7 +91,7 @@ func (p *Producer) sendFailedLocked(err error) {
 	switch code := codeOf(err); {
 	case !p.settings.idempotent:
 	case p.txn != nil && fatalForTransactions(code) && code != sarama.ErrInvalidTxnState: // that can be aborted, says Java
-		p.failLocked(p.txn.explain("send records in transaction", err))
+		p.failLocked(p.explain("send records in transaction", err))
 	case code == sarama.ErrOutOfOrderSequenceNumber && p.txn != nil:
 		p.failLocked(fmt.Errorf("records of transactional id %s may be lost or doubled: %w. Restart the task; the open transaction is aborted", p.txn.id, err))
 	case code == sarama.ErrUnknownProducerID && p.txn != nil:
@@ -164,16 +164,13 @@ func (p *Producer) askID() (producerID, error) {
 		return resp, err
 	})
 	if err != nil {
-		return noProducerID, err
+		return noProducerID, p.settings.denied(err, onCluster())
 	}
 	return producerID{resp.ProducerID, resp.ProducerEpoch}, nil
 }
 
-// idError names the right that is missing.
+// idError says what the producer id was for.
 func idError(err error) error {
-	if errors.Is(err, ErrAuthorization) {
-		return fmt.Errorf("Cluster authorization failed. The principal needs the right IdempotentWrite on Cluster, or Write on a topic; or set enable.idempotence=false: %w", err) //nolint:staticcheck // Java's wording
-	}
 	return fmt.Errorf("obtain a producer id for enable.idempotence=true: %w", err)
 }
 

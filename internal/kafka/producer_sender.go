@@ -267,7 +267,7 @@ func (p *Producer) answeredLocked(q *sendQueue, resp *sarama.ProduceResponse, er
 			p.splitLocked(q, b)
 			return settlement{}, false
 		default:
-			err = blockError(block)
+			err = p.blockError(q.tp.Topic, block)
 		}
 	}
 	b.uncertain = b.uncertain || uncertain(err)
@@ -283,7 +283,7 @@ func (p *Producer) answeredLocked(q *sendQueue, resp *sarama.ProduceResponse, er
 }
 
 // blockError is what a broker says of one partition.
-func blockError(block *sarama.ProduceResponseBlock) error {
+func (p *Producer) blockError(topic string, block *sarama.ProduceResponseBlock) error {
 	text := sequenceText(block.Err) // says more than the broker does
 	switch {
 	case text != "":
@@ -292,7 +292,11 @@ func blockError(block *sarama.ProduceResponseBlock) error {
 	case len(block.RecordErrors) > 0 && block.RecordErrors[0].BatchIndexErrorMessage != nil:
 		text = *block.RecordErrors[0].BatchIndexErrorMessage
 	}
-	return brokerError(block.Err, text)
+	needs := []need{onTopic(topic, "Write"), onCluster()}
+	if p.txn != nil {
+		needs = append(needs, onTransactionalID(p.txn.id))
+	}
+	return p.settings.denied(brokerError(block.Err, text), needs...)
 }
 
 // uncertain tells whether the records may have been written in spite of an error.

@@ -139,6 +139,7 @@ func (p *Producer) lookUp(ctx context.Context, topics ...string) (failed map[str
 	if err != nil {
 		return nil, err
 	}
+	p.mayNotCreate(ctx, found)
 	failed = map[string]error{}
 	now := time.Now()
 	p.mu.Lock()
@@ -165,6 +166,21 @@ func (p *Producer) lookUp(ctx context.Context, topics ...string) (failed map[str
 		t.refresh = now.Add(p.settings.metadataMaxAge)
 	}
 	return failed, nil
+}
+
+// mayNotCreate corrects the right that is missing: a topic that the broker would create is
+// refused with the code of one that may not be written to.
+func (p *Producer) mayNotCreate(ctx context.Context, found map[string]topicMeta) {
+	for name, m := range found {
+		if !errors.Is(m.err, ErrAuthorization) {
+			continue
+		}
+		there, err := p.cluster.metadata(ctx, name)
+		var answer *AuthorizationError
+		if err == nil && errors.Is(there[name].err, ErrUnknownTopic) && errors.As(m.err, &answer) {
+			answer.Right, answer.Hint = "Create", ", or create the topic"
+		}
+	}
 }
 
 var errNoPartitions = errors.New("the broker names no partitions yet")

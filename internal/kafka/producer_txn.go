@@ -318,6 +318,7 @@ func (p *Producer) addPartitions(queues []*sendQueue) {
 	for _, q := range queues {
 		topics[q.tp.Topic] = append(topics[q.tp.Topic], q.tp.Partition)
 	}
+	var refused atomic.Pointer[string] // a request that nobody waits for may still be answered
 	err := p.coordinateUntil(p.ctx, "AddPartitionsToTxn", p.joinStopped, func(b *sarama.Broker) (sarama.KError, error) {
 		resp, err := b.AddPartitionsToTxn(&sarama.AddPartitionsToTxnRequest{
 			Version: 3, TransactionalID: p.txn.id, ProducerID: id.id, ProducerEpoch: id.epoch, TopicPartitions: topics,
@@ -325,8 +326,13 @@ func (p *Producer) addPartitions(queues []*sendQueue) {
 		if err != nil {
 			return 0, err
 		}
-		return joinCode(resp), nil
+		code, topic := joinCode(resp)
+		refused.Store(&topic)
+		return code, nil
 	})
+	if topic := refused.Load(); topic != nil {
+		err = p.settings.denied(err, onTopic(*topic, "Write"))
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.txn.joining = false
@@ -353,20 +359,20 @@ func (p *Producer) joinStopped() error {
 	return p.stoppedLocked()
 }
 
-// joinCode is the code that matters: OPERATION_NOT_ATTEMPTED only says that another
-// partition failed.
-func joinCode(resp *sarama.AddPartitionsToTxnResponse) sarama.KError {
-	code := sarama.ErrNoError
-	for _, partitions := range resp.Errors {
+// joinCode is the code that matters, and its topic: OPERATION_NOT_ATTEMPTED only says that
+// another partition failed.
+func joinCode(resp *sarama.AddPartitionsToTxnResponse) (code sarama.KError, topic string) {
+	code = sarama.ErrNoError
+	for name, partitions := range resp.Errors {
 		for _, e := range partitions {
 			switch {
 			case e.Err == sarama.ErrNoError:
 			case code == sarama.ErrNoError, code == sarama.ErrOperationNotAttempted, retriableCode(code) && !retriableCode(e.Err) && e.Err != sarama.ErrOperationNotAttempted:
-				code = e.Err
+				code, topic = e.Err, name
 			}
 		}
 	}
-	return code
+	return code, topic
 }
 
 // abortOnClose aborts what is open; the broker does it otherwise, but later.

@@ -25,6 +25,8 @@ type clientSettings struct {
 	maxIdle            time.Duration // connections.max.idle.ms; < 0: never closed
 	rebootstrap        bool          // metadata.recovery.strategy
 	canonicalBootstrap bool          // client.dns.lookup
+	security           security
+	topicRight         string // what the client wants of topics: Describe, Read or Write
 	sarama             *sarama.Config
 	dialer             *dialer
 }
@@ -41,6 +43,7 @@ const (
 // clients 4.3. Problems are collected in r.
 func readClientSettings(r *propReader, rcv receiveBuffer) *clientSettings {
 	s := &clientSettings{
+		topicRight:      "Describe",
 		clientID:        r.str("client.id", ""),
 		rack:            r.str("client.rack", ""),
 		metadataMaxAge:  r.longMillis("metadata.max.age.ms", 300_000, 0),
@@ -63,8 +66,9 @@ func readClientSettings(r *propReader, rcv receiveBuffer) *clientSettings {
 	s.dialer = newDialer(max(setup, 0),
 		int(r.int("send.buffer.bytes", 128*1024, -1)),
 		int(r.int("receive.buffer.bytes", int32(rcv), -1)))
+	s.dialer.clientID, s.dialer.handshake = s.clientID, handshakeTimeout(s.requestTimeout)
 	s.sarama = s.newSaramaConfig(s.dialer)
-	readSecurity(r, s.sarama)
+	s.security = readSecurity(r)
 	return s
 }
 
@@ -92,8 +96,9 @@ func (s *clientSettings) readBootstrap(r *propReader) {
 	}
 }
 
-// newSaramaConfig returns a configuration with the network settings; security is
-// added by readSecurity.
+// newSaramaConfig returns a configuration with the network settings. Of security it has
+// nothing: connections come out of the dialer with TLS and logged in, because sarama's own
+// logins know no context, log in anew for each connection and hide what a broker answers.
 func (s *clientSettings) newSaramaConfig(d *dialer) *sarama.Config {
 	c := sarama.NewConfig()
 	c.Version = sarama.MaxVersion // request versions are clamped to what each broker supports

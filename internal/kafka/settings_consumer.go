@@ -43,6 +43,7 @@ func readConsumerSettings(r *propReader) *consumerSettings {
 		s.isolation = sarama.ReadCommitted
 	}
 	r.boolean("check.crcs", true) // sarama always checks
+	s.topicRight = "Read"
 	var err error
 	if s.reset, err = parseResetPolicy(r.str("auto.offset.reset", "latest")); err != nil {
 		r.fail("auto.offset.reset", r.str("auto.offset.reset", ""), err.Error())

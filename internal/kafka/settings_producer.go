@@ -52,6 +52,7 @@ func readProducerSettings(r *propReader) *producerSettings {
 		ignoreKeys:      r.boolean("partitioner.ignore.keys", false),
 		txnTimeout:      r.intMillis("transaction.timeout.ms", 60_000, 0),
 	}
+	s.topicRight = "Write"
 	s.batchLimit = s.batchSize
 	if !r.has("batch.size") {
 		s.batchLimit = max(grownBatch, s.batchSize)

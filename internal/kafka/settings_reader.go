@@ -63,8 +63,11 @@ func (r *propReader) integer(key string, def, lo, hi int64, typ string) int64 {
 		return def
 	}
 	bits := 64
-	if typ == "INT" {
+	switch typ {
+	case "INT":
 		bits = 32
+	case "SHORT":
+		bits = 16
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(v), 10, bits)
 	switch {
@@ -105,6 +108,27 @@ func (r *propReader) intMillis(key string, def, lo int32) time.Duration {
 // longMillis reads a LONG number of milliseconds.
 func (r *propReader) longMillis(key string, def, lo int64) time.Duration {
 	return millis(r.long(key, def, lo))
+}
+
+// double reads a DOUBLE between lo and hi.
+func (r *propReader) double(key string, def, lo, hi float64) float64 {
+	v, ok := r.props[key]
+	if !ok {
+		return def
+	}
+	n, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
+	switch {
+	case err != nil || math.IsNaN(n):
+		r.fail(key, v, "Not a number of type DOUBLE")
+		return def
+	case n < lo:
+		r.fail(key, strings.TrimSpace(v), fmt.Sprintf("Value must be at least %v", lo))
+		return def
+	case n > hi:
+		r.fail(key, strings.TrimSpace(v), fmt.Sprintf("Value must be no more than %v", hi))
+		return def
+	}
+	return n
 }
 
 func (r *propReader) boolean(key string, def bool) bool {

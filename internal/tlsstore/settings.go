@@ -54,6 +54,15 @@ func Read(props map[string]string, o Options) (*Config, error) {
 // HasKey tells whether there is a key of one's own, which a server cannot do without.
 func (c *Config) HasKey() bool { return len(c.identities) > 0 }
 
+// Subject returns the distinguished name in the first of one's own certificates, as Kafka's
+// brokers spell it (RFC 2253); "" when there is none.
+func (c *Config) Subject() string {
+	if !c.HasKey() || c.identities[0].Leaf == nil {
+		return ""
+	}
+	return c.identities[0].Leaf.Subject.String()
+}
+
 // Client returns the settings of a connection that is opened. The server's name is the
 // caller's to set where net/http does not.
 func (c *Config) Client() *tls.Config {

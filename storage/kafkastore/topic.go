@@ -49,7 +49,8 @@ const (
 
 // EnsureTopic creates a topic or, when it exists already, checks that it is compacted
 // (Java: TopicAdmin.createTopics, verifyTopicCleanupPolicyOnlyCompact). Where this worker
-// may neither create nor describe topics, the topic is taken to be right. It repeats what
+// may neither create nor describe topics, the topic is taken to be right; one that is not there
+// and may not be created is an error. It repeats what
 // may pass until the admin client's default.api.timeout.ms, one minute, or ctx is over.
 func EnsureTopic(ctx context.Context, admin *kafka.Client, t Topic, purpose Purpose, log *zap.Logger) error {
 	return ensure(ctx, admin, t, purpose, log, replicasTime)
@@ -66,6 +67,9 @@ func ensure(ctx context.Context, admin *kafka.Client, t Topic, purpose Purpose, 
 		return noName(t, purpose)
 	}
 	created, err := create(ctx, admin, t, log, limit)
+	if errors.Is(err, kafka.ErrAuthorization) || errors.Is(err, kafka.ErrUnsupported) {
+		err = takenToExist(ctx, admin, t, err, log)
+	}
 	if err != nil {
 		return err
 	}
@@ -111,18 +115,26 @@ func create(ctx context.Context, admin *kafka.Client, t Topic, log *zap.Logger, 
 			return false, fmt.Errorf("create topic %s: %w", t.Name, err)
 		}
 	}
-	return created, creationError(t, err, log)
+	return created, creationError(t, err)
 }
 
-// creationError words a failure as the JVM does. It returns nil where the JVM takes the
-// topic to exist.
-func creationError(t Topic, err error, log *zap.Logger) error {
+// takenToExist returns nil when this worker cannot create topics, and the topic is there or
+// cannot be seen. One that is not there would be waited for in vain.
+func takenToExist(ctx context.Context, admin *kafka.Client, t Topic, refused error, log *zap.Logger) error {
+	partitions, err := admin.Partitions(ctx, t.Name)
+	if err == nil && len(partitions) == 0 && errors.Is(refused, kafka.ErrAuthorization) {
+		return fmt.Errorf("Topic '%s' supplied via the '%s' property does not exist, and this worker may not create it: %w. Or create it, with cleanup.policy=compact", //nolint:staticcheck // as the other sentences of the kind
+			t.Name, t.Property, refused)
+	}
+	log.Info("This worker cannot create topics; the topic is assumed to exist", zap.String("topic", t.Name), zap.Error(refused))
+	return nil
+}
+
+// creationError words a failure as the JVM does. Refusals come as they are.
+func creationError(t Topic, err error) error {
 	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, kafka.ErrAuthorization), errors.Is(err, kafka.ErrUnsupported):
-		log.Info("This worker cannot create topics; the topic is assumed to exist", zap.String("topic", t.Name), zap.Error(err))
-		return nil
+	case err == nil, errors.Is(err, kafka.ErrAuthorization), errors.Is(err, kafka.ErrUnsupported):
+		return err
 	case errors.Is(err, kafka.ErrInvalidConfig):
 		return fmt.Errorf("Unable to create topic(s) '%s': %w. Check the worker properties that begin as %s does", t.Name, err, t.Property)
 	case errors.Is(err, kafka.ErrInvalidReplicationFactor):

@@ -107,7 +107,7 @@ func TestForbiddenCalls(t *testing.T) {
 		{"no right to create or describe", "delete", []kfake.Fault{
 			forbidden(kmsg.CreateTopics, kerr.TopicAuthorizationFailed), forbidden(kmsg.DescribeConfigs, kerr.TopicAuthorizationFailed),
 		}, ""},
-		{"no right to create, no topic", "", []kfake.Fault{forbidden(kmsg.CreateTopics, kerr.TopicAuthorizationFailed)}, ""},
+		{"no right to create, no topic", "", []kfake.Fault{forbidden(kmsg.CreateTopics, kerr.TopicAuthorizationFailed)}, "Grant Create on Topic offsets to User:ANONYMOUS"},
 		{"the broker refuses a setting", "", []kfake.Fault{forbidden(kmsg.CreateTopics, kerr.InvalidConfig)}, "Unable to create topic(s) 'offsets': "},
 		{"the broker refuses", "", []kfake.Fault{forbidden(kmsg.CreateTopics, kerr.PolicyViolation)}, "Error while attempting to create/find topic(s) 'offsets': "},
 		{"the broker does not answer in time", "", []kfake.Fault{forbidden(kmsg.CreateTopics, kerr.RequestTimedOut)}, "Timed out while checking for or creating topic(s) 'offsets'. "},

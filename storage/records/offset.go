@@ -59,7 +59,7 @@ func checkOffsetMap(m *data.Map) error {
 		}
 		t, ok := data.TypeOf(e.Value)
 		if !ok {
-			return &connect.DataError{Msg: fmt.Sprintf("Offsets may only contain primitive types as values, but field %s contains %s", name, data.JavaClass(e.Value))}
+			return &connect.DataError{Msg: fmt.Sprintf("Offsets may only contain primitive types as values, but field %s contains class %s", name, data.JavaClass(e.Value))}
 		}
 		if !t.Primitive() {
 			return &connect.DataError{Msg: fmt.Sprintf("Offsets may only contain primitive types as values, but field %s contains %s", name, t)}
