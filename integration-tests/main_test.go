@@ -78,6 +78,8 @@ func startStack(ctx context.Context, dir string) (err error) {
 }
 
 func stopStack() {
+	stopSystemWorkers()
+	stopSecureKafka()
 	if hdfsCluster != nil {
 		hdfsCluster.Stop()
 	}

@@ -30,6 +30,8 @@ type member struct {
 	jvm  *stack.JVMWorker
 	rest *workerProcess // of the JVM's: only for requests
 	up   bool
+	// loggers are those of a system worker when it was started.
+	loggers map[string]loggerLevel
 }
 
 // mixedGroup is a group of workers of both kinds, with the same properties.

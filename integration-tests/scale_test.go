@@ -6,11 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,27 +46,23 @@ func TestManyConnectorsOnThreeWorkers(t *testing.T) {
 		w.start()
 	}
 	began := time.Now()
-	createScale(t, three)
+	createMany(t, three, scaleConnectors, func(ctx context.Context, base string, n int) error {
+		return createOne(ctx, base, fmt.Sprintf("scale-%03d", n))
+	})
 	t.Logf("%d connectors were created within %v", scaleConnectors, time.Since(began))
 	awaitScale(t, three, "they run on three workers")
+	createMany(t, three, restingConnectors, createResting)
+	t.Logf("there are %d connectors after %v", scaleConnectors+restingConnectors, time.Since(began))
+	awaitScale(t, three, "they still run when there are many more")
 	rest := sampleGETs(t, three)
-	eventually(t, scaleLimit, "GETs are answered", func() error {
-		if n := rest.answered.Load(); n < 100 {
-			return fmt.Errorf("%d were", n)
-		}
-		return nil
-	})
-	calm := rest.stop()
+	rest.await()
+	rest.stop("at rest")
 
 	busy := sampleGETs(t, three)
 	workers[3].start()
 	awaitScale(t, workers, "they run on four workers")
-	during := busy.stop()
-	t.Logf("95 of 100 GETs were answered within %v at rest and %v during a rebalance", calm, during)
-	// A machine that is slow anyhow says nothing about rebalances.
-	if limit := max(100*time.Millisecond, 3*calm); during > limit {
-		t.Errorf("95 of 100 GETs took up to %v during a rebalance, at most %v is allowed", during, limit)
-	}
+	busy.await()
+	busy.stop("while a worker joins")
 	if code := workers[3].stop(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
@@ -74,16 +71,16 @@ func TestManyConnectorsOnThreeWorkers(t *testing.T) {
 	awaitScale(t, three[:2], "they run on two workers after the third was killed")
 }
 
-// createScale creates the connectors from several clients, which ask the workers in turn.
-func createScale(t *testing.T, workers []*workerProcess) {
+// createMany creates connectors from several clients, which ask the workers in turn.
+func createMany(t *testing.T, workers []*workerProcess, count int, create func(ctx context.Context, base string, n int) error) {
 	t.Helper()
 	const clients = 8
 	var wg sync.WaitGroup
 	errs := make([]error, clients)
 	for i := range clients {
 		wg.Go(func() {
-			for n := i; n < scaleConnectors && errs[i] == nil; n += clients {
-				errs[i] = createOne(t.Context(), workers[n%len(workers)].base, fmt.Sprintf("scale-%03d", n))
+			for n := i; n < count && errs[i] == nil; n += clients {
+				errs[i] = create(t.Context(), workers[n%len(workers)].base, n)
 			}
 		})
 	}
@@ -132,6 +129,9 @@ func checkREST(ctx context.Context, workers []*workerProcess) error {
 	if err := client.New(nil).JSON(ctx, http.MethodGet, workers[0].base+"/connectors?expand=status", nil, &all); err != nil {
 		return err
 	}
+	maps.DeleteFunc(all, func(name string, _ struct{ Status api.ConnectorStatus }) bool {
+		return !strings.HasPrefix(name, "scale-")
+	})
 	if len(all) != scaleConnectors {
 		return fmt.Errorf("%d connectors have a status", len(all))
 	}
@@ -148,8 +148,8 @@ func checkREST(ctx context.Context, workers []*workerProcess) error {
 	return nil
 }
 
-// checkOwners reads the status topic: everything has RUNNING as the last word of exactly
-// one of the workers, and all have about the same number.
+// checkOwners reads the status topic: everything has RUNNING, or STOPPED, as the last word of
+// exactly one of the workers, and all have about the same number.
 func checkOwners(t *testing.T, workers []*workerProcess) error {
 	live := make([]string, len(workers))
 	for i, w := range workers {
@@ -157,9 +157,13 @@ func checkOwners(t *testing.T, workers []*workerProcess) error {
 	}
 	instances, tasks := map[string]int{}, map[string]int{}
 	for id, words := range lastWords(t, "scale-status") {
+		want := connect.StateRunning
+		if !strings.HasPrefix(id.Connector, "scale-") {
+			want = connect.StateStopped
+		}
 		var on []string
 		for _, worker := range live {
-			if words[worker] == connect.StateRunning {
+			if words[worker] == want {
 				on = append(on, worker)
 			}
 		}
@@ -233,46 +237,4 @@ func lastWords(t *testing.T, topic string) map[connect.TaskID]map[string]connect
 		})
 	}
 	return words
-}
-
-// getSampler asks workers for lists and single connectors until it is stopped.
-type getSampler struct {
-	t    *testing.T
-	quit chan struct{}
-	done sync.WaitGroup
-	took []time.Duration
-
-	answered atomic.Int64
-}
-
-func sampleGETs(t *testing.T, workers []*workerProcess) *getSampler {
-	s := &getSampler{t: t, quit: make(chan struct{})}
-	paths := []string{"/connectors?expand=status&expand=info", "/connectors/scale-007/status", "/connectors", "/connectors/scale-100/tasks"}
-	s.done.Go(func() {
-		tick := time.NewTicker(20 * time.Millisecond)
-		defer tick.Stop()
-		c := client.New(nil)
-		for i := 0; ; i++ {
-			began := time.Now()
-			if err := c.JSON(t.Context(), http.MethodGet, workers[i%len(workers)].base+paths[i%len(paths)], nil, nil); err != nil {
-				t.Errorf("GET %s: %v", paths[i%len(paths)], err)
-			}
-			s.took = append(s.took, time.Since(began))
-			s.answered.Add(1)
-			select {
-			case <-s.quit:
-				return
-			case <-tick.C:
-			}
-		}
-	})
-	return s
-}
-
-// stop returns within which time 95 of 100 requests were answered.
-func (s *getSampler) stop() time.Duration {
-	close(s.quit)
-	s.done.Wait()
-	slices.Sort(s.took)
-	return s.took[len(s.took)*95/100]
 }

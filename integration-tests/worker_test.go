@@ -38,11 +38,26 @@ type workerProcess struct {
 // properties win.
 func newWorker(t *testing.T, group string, more map[string]string) *workerProcess {
 	t.Helper()
-	ports, err := stack.FreePorts(1)
+	w, _, err := prepareWorker(t.TempDir(), group, more)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	w.t = t
+	t.Cleanup(func() {
+		w.kill()
+		if t.Failed() {
+			t.Logf("the end of the worker's log:\n%s", w.logTail(60))
+		}
+	})
+	return w
+}
+
+// prepareWorker is newWorker for a worker that outlives a test.
+func prepareWorker(dir, group string, more map[string]string) (*workerProcess, map[string]string, error) {
+	ports, err := stack.FreePorts(1)
+	if err != nil {
+		return nil, nil, err
+	}
 	props := map[string]string{
 		"bootstrap.servers": kafkaCluster.Bootstrap, "group.id": group,
 		"listeners":     fmt.Sprintf("http://127.0.0.1:%d", ports[0]),
@@ -54,27 +69,24 @@ func newWorker(t *testing.T, group string, more map[string]string) *workerProces
 	for k, v := range more {
 		props[k] = v
 	}
-	w := &workerProcess{t: t, mode: "distributed", props: filepath.Join(dir, "worker.properties"), logPath: filepath.Join(dir, "worker.log"),
+	w := &workerProcess{mode: "distributed", props: filepath.Join(dir, "worker.properties"), logPath: filepath.Join(dir, "worker.log"),
 		base: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), client: client.New(nil)}
-	writeProperties(t, w.props, props)
-	t.Cleanup(func() {
-		w.kill()
-		if t.Failed() {
-			t.Logf("the end of the worker's log:\n%s", w.logTail(60))
-		}
-	})
-	return w
+	return w, props, saveProperties(w.props, props)
 }
 
 func writeProperties(t *testing.T, path string, props map[string]string) {
 	t.Helper()
+	if err := saveProperties(path, props); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func saveProperties(path string, props map[string]string) error {
 	var b strings.Builder
 	for k, v := range props {
 		fmt.Fprintf(&b, "%s=%s\n", k, v)
 	}
-	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return os.WriteFile(path, []byte(b.String()), 0o600)
 }
 
 // readProperties reads a file that newWorker wrote.

@@ -2,54 +2,66 @@ package rest
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/rest/access"
 	"github.com/penstock-io/penstock/rest/api"
 	"github.com/penstock-io/penstock/rest/client"
 )
 
-func readAll(r *http.Request) ([]byte, error) { return io.ReadAll(r.Body) }
-
 // listConnectors answers GET /connectors, with ?expand=status and ?expand=info.
 func (s *Server) listConnectors(r *http.Request) (result, error) {
-	names := s.herder.Connectors()
-	if !r.URL.Query().Has("expand") {
+	names := s.visible(r, s.herder.Connectors())
+	values := query(r)
+	if !values.Has("expand") {
 		return ok(names), nil
 	}
-	want := map[string]bool{}
-	for _, e := range r.URL.Query()["expand"] {
-		want[e] = true
-	}
-	type parts struct {
-		Status *api.ConnectorStatus `json:"status,omitempty"`
-		Info   *api.ConnectorInfo   `json:"info,omitempty"`
-	}
-	all := map[string]parts{}
+	all := map[string]rawJSON{}
 	for _, name := range names {
-		var p parts
-		if want["info"] {
-			info, err := s.herder.ConnectorInfo(r.Context(), name)
-			if err != nil {
-				continue // deleted in between
-			}
-			p.Info = &info
+		parts, err := s.expand(r, name, values["expand"])
+		if err != nil {
+			continue // deleted in between, or no status yet
 		}
-		if want["status"] {
-			st, err := s.herder.ConnectorStatus(name)
-			if err != nil {
-				continue // no status yet
-			}
-			p.Status = &st
-		}
-		all[name] = p
+		all[name] = parts
 	}
 	return ok(all), nil
+}
+
+// expand returns what is asked for about a connector, as an object whose fields have the
+// order of the request. Other expansions are ignored.
+func (s *Server) expand(r *http.Request, name string, expansions []string) (rawJSON, error) {
+	parts, seen := rawJSON("{"), map[string]bool{}
+	for _, expansion := range expansions {
+		var part any
+		var err error
+		switch expansion {
+		case "info":
+			part, err = s.connectorInfo(r, name)
+		case "status":
+			part, err = s.herder.ConnectorStatus(name)
+		default:
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		text, err := api.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		if seen[expansion] {
+			continue
+		}
+		seen[expansion] = true
+		if len(parts) > 1 {
+			parts = append(parts, ',')
+		}
+		parts = append(append(parts, `"`+expansion+`":`...), text...)
+	}
+	return append(parts, '}'), nil
 }
 
 // createConnector answers POST /connectors.
@@ -59,6 +71,10 @@ func (s *Server) createConnector(r *http.Request, body []byte) (result, error) {
 		return result{}, err
 	}
 	name := req.name
+	visitOf(r).connector = name
+	if err := s.permit(r, access.Edit, name); err != nil {
+		return result{}, err
+	}
 	initial, err := initialState(req.initial)
 	if err != nil {
 		return result{}, err
@@ -67,6 +83,7 @@ func (s *Server) createConnector(r *http.Request, body []byte) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
+	s.noteConfig(r, name, config, false)
 	info, _, err := s.herder.PutConnector(r.Context(), name, config, initial, false)
 	if err != nil {
 		return result{}, err
@@ -91,7 +108,7 @@ func initialState(text *string) (connect.TargetState, error) {
 
 // namedConfig decodes a config, makes sure that its name is the connector's, and refuses
 // nulls; what else is wrong comes first or along with them.
-func (s *Server) namedConfig(r *http.Request, name string, raw map[string]json.RawMessage) (map[string]string, error) {
+func (s *Server) namedConfig(r *http.Request, name string, raw texts) (map[string]string, error) {
 	values, err := readConfig(raw)
 	if err != nil {
 		return nil, err
@@ -105,40 +122,40 @@ func (s *Server) namedConfig(r *http.Request, name string, raw map[string]json.R
 	if len(nulls) == 0 {
 		return config, nil
 	}
-	infos, err := s.herder.Validate(r.Context(), config)
+	infos, err := s.herder.Validate(r.Context(), config, nulls...)
 	if err != nil {
 		return nil, err
 	}
-	failNulls(&infos, nulls)
 	return nil, infos.Err()
-}
-
-// location is the address of a connector, encoded as one path.
-func (s *Server) location(name string) string {
-	return strings.TrimSuffix(s.advertised, "/") + (&url.URL{Path: "/connectors/" + name}).EscapedPath()
 }
 
 func withBody(r *http.Request, body []byte) *http.Request {
 	c := r.Clone(r.Context())
-	c.Body = io.NopCloser(bytes.NewReader(body))
+	c.Body = heldBody{bytes.NewReader(body), body}
 	return c
+}
+
+// connectorInfo returns a connector as the user may see it.
+func (s *Server) connectorInfo(r *http.Request, name string) (api.ConnectorInfo, error) {
+	info, err := s.herder.ConnectorInfo(r.Context(), name)
+	return s.shown(r, info), err
 }
 
 // getConnector answers GET /connectors/{c}.
 func (s *Server) getConnector(r *http.Request) (result, error) {
-	info, err := s.herder.ConnectorInfo(r.Context(), param(r, "connector"))
+	info, err := s.connectorInfo(r, param(r, "connector"))
 	return ok(info), err
 }
 
 // getConfig answers GET /connectors/{c}/config.
 func (s *Server) getConfig(r *http.Request) (result, error) {
-	info, err := s.herder.ConnectorInfo(r.Context(), param(r, "connector"))
+	info, err := s.connectorInfo(r, param(r, "connector"))
 	return ok(info.Config), err
 }
 
 // putConfig answers PUT /connectors/{c}/config.
 func (s *Server) putConfig(r *http.Request, body []byte) (result, error) {
-	var raw map[string]json.RawMessage
+	var raw texts
 	if err := readJSON(withBody(r, body), &raw); err != nil {
 		return result{}, err
 	}
@@ -147,6 +164,7 @@ func (s *Server) putConfig(r *http.Request, body []byte) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
+	s.noteConfig(r, name, config, true)
 	info, created, err := s.herder.PutConnector(r.Context(), name, config, "", true)
 	if err != nil {
 		return result{}, err
@@ -159,9 +177,9 @@ func (s *Server) putConfig(r *http.Request, body []byte) (result, error) {
 
 // patchConfig answers PATCH /connectors/{c}/config.
 func (s *Server) patchConfig(r *http.Request, body []byte) (result, error) {
-	var raw map[string]json.RawMessage
+	var raw texts
 	err := readJSON(withBody(r, body), &raw)
-	if errors.Is(err, errNoBody) {
+	if errors.Is(err, errNoBody) || errors.Is(err, errNull) {
 		// The JVM looks for the connector first.
 		if _, err := s.herder.ConnectorInfo(r.Context(), param(r, "connector")); err != nil {
 			return result{}, err
@@ -174,6 +192,13 @@ func (s *Server) patchConfig(r *http.Request, body []byte) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
+	if name := patch["name"]; name != nil {
+		// As in the JVM the name may be any text; it must not be one of somebody else's connector.
+		if err := s.permit(r, access.Edit, *name); err != nil {
+			return result{}, err
+		}
+	}
+	s.notePatch(r, patch)
 	info, err := s.herder.PatchConnector(r.Context(), param(r, "connector"), patch)
 	return ok(info), err
 }
@@ -217,7 +242,11 @@ func (s *Server) restart(r *http.Request, _ []byte) (result, error) {
 
 // getTasks answers GET /connectors/{c}/tasks.
 func (s *Server) getTasks(r *http.Request) (result, error) {
-	infos, err := s.herder.TaskInfos(r.Context(), param(r, "connector"))
+	name := param(r, "connector")
+	infos, err := s.herder.TaskInfos(r.Context(), name)
+	if err == nil {
+		infos, err = s.shownTasks(r, name, infos)
+	}
 	return ok(infos), err
 }
 
@@ -243,16 +272,23 @@ func (s *Server) restartTask(r *http.Request, _ []byte) (result, error) {
 // putTasks answers the internal POST /connectors/{c}/tasks.
 func (s *Server) putTasks(r *http.Request, body []byte) (result, error) {
 	var configs []map[string]string
-	if err := readJSON(withBody(r, body), &configs); err != nil {
-		return result{}, err
+	if err := readJSON(withBody(r, body), &configs); err != nil && !errors.Is(err, errNull) {
+		return result{}, err // null is an empty list, if it bears a signature
 	}
-	sig := api.Signature{Body: body, MAC: r.Header.Get(client.SignatureHeader), Algorithm: r.Header.Get(client.AlgorithmHeader)}
+	sig := signature(r, body)
 	return result{status: http.StatusNoContent}, s.herder.PutTaskConfigs(r.Context(), param(r, "connector"), configs, sig)
+}
+
+func signature(r *http.Request, body []byte) api.Signature {
+	return api.Signature{
+		Body: body, MAC: r.Header.Get(client.SignatureHeader), Algorithm: r.Header.Get(client.AlgorithmHeader),
+		Given: len(r.Header.Values(client.SignatureHeader)) > 0 && len(r.Header.Values(client.AlgorithmHeader)) > 0,
+	}
 }
 
 // fence answers the internal PUT /connectors/{c}/fence.
 func (s *Server) fence(r *http.Request, body []byte) (result, error) {
-	sig := api.Signature{Body: body, MAC: r.Header.Get(client.SignatureHeader), Algorithm: r.Header.Get(client.AlgorithmHeader)}
+	sig := signature(r, body)
 	return result{status: http.StatusNoContent}, s.herder.FenceZombies(r.Context(), param(r, "connector"), sig)
 }
 

@@ -48,9 +48,11 @@ type Herder interface {
 	ResetActiveTopics(name string)
 
 	PluginInfos(connectorsOnly bool) []api.PluginInfo
-	PluginConfig(class string) ([]api.ConfigDefinition, error)
+	// PluginConfig returns the definitions of a plugin in a version, as *.plugin.version has it.
+	PluginConfig(class, version string) ([]api.ConfigDefinition, error)
 	// SetClusterLogLevel spreads a logger level to all workers.
 	SetClusterLogLevel(ctx context.Context, namespace, level string) error
-	// Validate checks a connector config as PUT …/config/validate does.
-	Validate(ctx context.Context, config map[string]string) (api.ConfigInfos, error)
+	// Validate checks a connector config as PUT …/config/validate does; nulls are keys whose
+	// value is null.
+	Validate(ctx context.Context, config map[string]string, nulls ...string) (api.ConfigInfos, error)
 }

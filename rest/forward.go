@@ -26,11 +26,11 @@ func (s *Server) forwarded(local func(r *http.Request, body []byte) (result, err
 }
 
 func (s *Server) forward(r *http.Request, body []byte, f *api.ForwardError) (result, error) {
-	query := r.URL.Query()
+	values := query(r)
 	next := "true"
 	switch {
-	case !query.Has("forward"):
-	case strings.EqualFold(query.Get("forward"), "true"):
+	case !values.Has("forward"):
+	case strings.EqualFold(values.Get("forward"), "true"):
 		next = "false"
 	default:
 		return result{}, api.Errorf(http.StatusConflict, "Cannot complete request because of a conflicting operation (e.g. worker rebalance)")
@@ -38,14 +38,19 @@ func (s *Server) forward(r *http.Request, body []byte, f *api.ForwardError) (res
 	if f.URL == "" {
 		return result{}, api.Errorf(http.StatusConflict, "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was underway.")
 	}
-	query.Set("forward", next)
-	target := strings.TrimSuffix(f.URL, "/") + r.URL.EscapedPath() + "?" + query.Encode()
+	values.Set("forward", next)
+	target := strings.TrimSuffix(f.URL, "/") + r.URL.EscapedPath() + "?" + values.Encode()
 	header := http.Header{}
 	if auth := r.Header.Values("Authorization"); len(auth) > 0 {
 		header["Authorization"] = auth
 	}
 	if len(body) == 0 {
 		body = nil
+	}
+	if s.access != nil {
+		if err := s.vouch(r, header, target, body); err != nil {
+			return result{}, err
+		}
 	}
 	resp, err := s.client.Do(r.Context(), r.Method, target, header, body)
 	if err != nil {

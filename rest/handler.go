@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,10 +16,6 @@ import (
 // requestTimeout bounds every request that goes through the herder
 // (Java: ConnectResource.DEFAULT_REST_REQUEST_TIMEOUT_MS).
 const requestTimeout = 90 * time.Second
-
-// maxBody bounds a request's body, in bytes. The JVM's JSON reader stops at strings of
-// 20,000,000 characters.
-const maxBody = 20 << 20
 
 // result is what a handler answers: a status and a body to be written as JSON; nil for none.
 type result struct {
@@ -34,27 +29,35 @@ func ok(body any) result { return result{status: http.StatusOK, body: body} }
 // handler answers one request; an error becomes the error JSON in one place.
 type handler func(r *http.Request) (result, error)
 
-// handle wraps a handler: content negotiation, login unless it is open to all, time-out,
+// handle wraps a handler: content negotiation, what the route needs of the user, time-out,
 // errors.
-func (s *Server) handle(h handler, open bool) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if !consumable(r) {
-			writeRouterError(w, http.StatusUnsupportedMediaType)
+func (s *Server) handle(h handler, n need) http.HandlerFunc {
+	return s.audited(n, func(w http.ResponseWriter, r *http.Request) {
+		contentType, refused := produced(r)
+		if status := consumable(r); status != 0 {
+			refused = status
+		}
+		if refused != 0 {
+			writeRouterError(w, refused)
 			return
 		}
-		contentType, accepted := produced(r)
-		if !accepted {
-			writeRouterError(w, http.StatusNotAcceptable)
+		if !s.admit(w, r, contentType, n) {
 			return
 		}
-		if !open && !s.allowed(r) {
-			writeUnauthorized(w, contentType)
+		release, err := s.bodies.hold(w, r)
+		defer release()
+		if err == nil {
+			err = s.trusted(r, n)
+		}
+		if err != nil {
+			s.writeError(w, r, contentType, err)
 			return
 		}
-		ctx, cancel := context.WithTimeoutCause(r.Context(), requestTimeout, errTimeout)
-		defer cancel()
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		res, err := h(r.WithContext(ctx))
+		res, err := s.work(h, r)
+		if visitOf(r).denied != "" {
+			s.deny(w, r, contentType, err)
+			return
+		}
 		if err != nil {
 			s.writeError(w, r, contentType, err)
 			return
@@ -63,7 +66,20 @@ func (s *Server) handle(h handler, open bool) http.HandlerFunc {
 			w.Header().Set("Location", res.location)
 		}
 		s.writeJSON(w, contentType, res.status, res.body)
-	}
+	})
+}
+
+// work runs a handler until it ends, or the time-out or the server do. As in the JVM the
+// client's going away does not end it: many changes are of several steps, and a client may
+// close its side of the connection when it has sent its request.
+func (s *Server) work(h handler, r *http.Request) (result, error) {
+	c := connectionOf(r)
+	c.set(true)
+	defer c.set(false)
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(r.Context()), requestTimeout, errTimeout)
+	defer cancel()
+	defer context.AfterFunc(s.ended, cancel)()
+	return h(r.WithContext(ctx))
 }
 
 var errTimeout = errors.New("Request timed out") //nolint:revive,staticcheck // the JVM's wording
@@ -83,6 +99,9 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, contentType 
 	}
 	if status >= http.StatusInternalServerError {
 		s.log.Error("Uncaught exception in REST call to "+r.URL.Path, zap.Error(err))
+	}
+	if s.hide != nil {
+		message = s.hide(message)
 	}
 	s.writeJSON(w, contentType, status, errorBody{status, message})
 }
@@ -111,19 +130,22 @@ func (s *Server) writeJSON(w http.ResponseWriter, contentType string, status int
 }
 
 // writeRouterError answers what the JVM's router answers itself: the error JSON without a
-// Content-Type.
+// Content-Type, and for a malformed request nothing.
 func writeRouterError(w http.ResponseWriter, status int) {
+	if status == http.StatusBadRequest {
+		writeBare(w, status)
+		return
+	}
 	w.Header()["Content-Type"] = nil
 	w.WriteHeader(status)
 	fmt.Fprintf(w, `{"error_code":%d,"message":"HTTP %d %s"}`, status, status, http.StatusText(status))
 }
 
-// queryBool is true only for the text true, in any case.
-func queryBool(r *http.Request, name string, byDefault bool) bool {
-	if !r.URL.Query().Has(name) {
-		return byDefault
-	}
-	return strings.EqualFold(r.URL.Query().Get(name), "true")
+// writeBare answers without a body, as the JVM's HTTP server does itself.
+func writeBare(w http.ResponseWriter, status int) {
+	w.Header()["Content-Type"] = nil
+	w.Header().Del("Vary")
+	w.WriteHeader(status)
 }
 
 func pathTask(r *http.Request) (int, error) {

@@ -1,15 +1,19 @@
 package rest
 
 import (
-	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 
 	"github.com/penstock-io/penstock/rest/api"
 )
 
-// listLoggers answers GET /admin/loggers.
-func (s *Server) listLoggers(*http.Request) (result, error) { return ok(s.loggers.Levels()), nil }
+// listLoggers answers GET /admin/loggers, without loggers that are OFF.
+func (s *Server) listLoggers(*http.Request) (result, error) {
+	levels := s.loggers.Levels()
+	maps.DeleteFunc(levels, func(_ string, l LoggerLevel) bool { return l.Level == "OFF" })
+	return ok(levels), nil
+}
 
 // getLogger answers GET /admin/loggers/{logger}.
 func (s *Server) getLogger(r *http.Request) (result, error) {
@@ -26,7 +30,7 @@ func (s *Server) getLogger(r *http.Request) (result, error) {
 
 // putLogger answers PUT /admin/loggers/{logger} (KIP-495, KIP-976).
 func (s *Server) putLogger(r *http.Request) (result, error) {
-	var raw map[string]json.RawMessage
+	var raw texts
 	if err := readJSON(r, &raw); err != nil {
 		return result{}, err
 	}
@@ -42,13 +46,13 @@ func (s *Server) putLogger(r *http.Request) (result, error) {
 		return result{}, api.Errorf(http.StatusInternalServerError, "Illegal null or empty Level name.")
 	}
 	name := param(r, "logger")
-	if !validLevels[strings.ToUpper(level)] {
+	if !validLevels[strings.ToUpper(strings.TrimSpace(level))] {
 		return result{}, api.Errorf(http.StatusNotFound, "invalid log level '%s'.", level)
 	}
-	if strings.EqualFold(r.URL.Query().Get("scope"), "cluster") {
+	if strings.EqualFold(query(r).Get("scope"), "cluster") {
 		return result{status: http.StatusNoContent}, s.herder.SetClusterLogLevel(r.Context(), name, level)
 	}
-	changed := s.loggers.Set(name, level)
+	changed := s.loggers.Set(name, strings.TrimSpace(level))
 	return ok(changed), nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,28 +29,54 @@ func (s *Server) table(open bool) table {
 }
 
 func (t table) get(path string, h handler) {
-	t.Get(path, t.s.handle(h, t.open))
-	t.Head(path, t.s.handle(h, t.open))
+	t.Get(path, t.s.handle(h, t.need(http.MethodGet, path)))
+	t.Head(path, t.s.handle(h, t.need(http.MethodHead, path)))
+}
+
+// getOfAnyType is get for requests that, as in the JVM, may have any Content-Type.
+func (t table) getOfAnyType(path string, h handler) {
+	t.Get(path, ofAnyType(t.s.handle(h, t.need(http.MethodGet, path))))
+	t.Head(path, ofAnyType(t.s.handle(h, t.need(http.MethodHead, path))))
 }
 
 // local answers on this worker, forwarded on the one that is in charge.
-func (t table) local(method, path string, h handler) { t.Method(method, path, t.s.handle(h, t.open)) }
+func (t table) local(method, path string, h handler) {
+	t.Method(method, path, t.s.handle(h, t.need(method, path)))
+}
 
 func (t table) forwarded(method, path string, h func(*http.Request, []byte) (result, error)) {
-	t.Method(method, path, t.s.handle(t.s.forwarded(h), t.open))
+	t.Method(method, path, t.s.handle(t.s.forwarded(h), t.need(method, path)))
 }
 
 // internal is forwarded for requests between workers, which bear a signature instead of
-// user and password.
+// user and password. As in the JVM their body may be of any type.
 func (t table) internal(method, path string, h func(*http.Request, []byte) (result, error)) {
-	t.Method(method, path, t.s.handle(t.s.forwarded(h), true))
+	t.Method(method, path, ofAnyType(t.s.handle(t.s.forwarded(h), t.need(method, path))))
 }
 
-// routes is the table of all endpoints.
+// ofAnyType lets requests pass whatever their Content-Type is, if it is one.
+func ofAnyType(handle http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, valid := parseMedia(r.Header.Get("Content-Type"), false); valid {
+			r.Header.Set("Content-Type", jsonType)
+		}
+		handle(w, r)
+	}
+}
+
+// routes is the table of all endpoints, those of extensions among them.
 func (s *Server) routes() http.Handler {
 	t := s.table(false)
-	t.get("/", func(*http.Request) (result, error) { return ok(s.info), nil })
-	t.get("/health", s.health)
+	t.useExtensions()
+	s.mainRoutes(t)
+	t.handleExtensions()
+	return t
+}
+
+// mainRoutes are those of the worker itself.
+func (s *Server) mainRoutes(t table) {
+	t.getOfAnyType("/", func(*http.Request) (result, error) { return ok(s.info), nil })
+	t.getOfAnyType("/health", s.health)
 
 	t.get("/connectors", s.listConnectors)
 	t.forwarded(http.MethodPost, "/connectors", s.createConnector)
@@ -83,7 +108,6 @@ func (s *Server) routes() http.Handler {
 	if s.loggers != nil && !s.ownAdmin {
 		t.admin()
 	}
-	return t
 }
 
 // admin are the endpoints that admin.listeners moves.
@@ -94,9 +118,9 @@ func (t table) admin() {
 }
 
 // adminRoutes are those of admin listeners of their own. As in the JVM, extensions such as
-// the login, CORS and headers are not theirs.
+// the login, CORS and headers are not theirs; but a role that is needed is needed everywhere.
 func (s *Server) adminRoutes() http.Handler {
-	t := s.table(true)
+	t := s.table(s.access == nil)
 	if s.loggers != nil {
 		t.admin()
 	}
@@ -107,6 +131,7 @@ func (s *Server) adminRoutes() http.Handler {
 // so are matrix parameters (";…") of a segment.
 func pathQuirks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		withoutFragment(r)
 		segments := strings.Split(r.URL.EscapedPath(), "/")
 		for i, seg := range segments {
 			segments[i], _, _ = strings.Cut(seg, ";")
@@ -150,15 +175,10 @@ func (s *Server) methodNotAllowed(routes chi.Routes, open bool) http.HandlerFunc
 		case r.Method != http.MethodOptions:
 			writeRouterError(w, http.StatusMethodNotAllowed)
 			return
-		case !open && !s.allowed(r):
-			writeUnauthorized(w, "text/plain")
+		case !s.admit(w, r, "text/plain", need{open: open}):
 			return
 		}
-		slices.Sort(methods)
-		allow := strings.Join(methods, ",")
-		w.Header().Set("Allow", allow)
-		w.Header().Set("Content-Type", "text/plain")
-		_, _ = w.Write([]byte(allow)) // the client may be gone
+		writeOptions(w, r, methods)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstock-io/penstock/rest/api"
+	"github.com/penstock-io/penstock/rest/audit"
 	"github.com/penstock-io/penstock/rest/client"
 )
 
@@ -41,13 +42,27 @@ type Options struct {
 	// workers; both are empty when none were sent. It is safe for concurrent use; nil lets
 	// everybody in.
 	Login func(user, password string) bool
+	// Access recognises users by more than Login, and gives them roles; nil leaves it to Login.
+	Access *Access
+	// Audit gets a line for each change and each request that is denied; nil writes none.
+	Audit *audit.Log
+	// Extensions add middleware and routes, in their order. They are configured already, and not
+	// closed here.
+	Extensions []Extension
+	// Resolve replaces placeholders of a connector's config, and ClusterTimeout bounds questions
+	// about the cluster; both are for extensions.
+	Resolve        func(map[string]string) (map[string]string, error)
+	ClusterTimeout time.Duration
+	// Hide takes secrets out of error messages; nil leaves them.
+	Hide func(text string) string
 	// Log is that of the server; the requests have the logger "requests" below it.
 	Log *zap.Logger
 }
 
 // Loggers changes log levels at run time, for /admin/loggers.
 type Loggers interface {
-	// Levels returns the effective level of every logger by name; root is "root".
+	// Levels returns the effective level of every logger by name, in a map of the caller's;
+	// root is "root".
 	Levels() map[string]LoggerLevel
 	// Set changes a namespace and returns the loggers whose level changed. The
 	// level is one of log4j's, in any case.
@@ -73,22 +88,25 @@ type Server struct {
 	cors                      *CORS
 	headers                   []Header
 	login                     func(user, password string) bool
+	access                    *Access
+	audit                     *audit.Log
+	extensions                extensions
+	hide                      func(text string) string
 	log                       *zap.Logger
 
 	handler, adminHandler  atomic.Pointer[http.Handler]
 	listeners, adminListen []net.Listener
 	servers                []*http.Server
 	failed                 chan error
-}
 
-// writeTimeout is how long an answer may take from the end of the request's header; who
-// reads too slowly is cut off. It is above requestTimeout, after which handlers end.
-const writeTimeout = 2 * requestTimeout
+	bodies bodies
+	ended  context.Context // of all requests; ends with Shutdown
+	end    context.CancelFunc
+}
 
 // Listen binds all listeners and starts to answer 404.
 func Listen(o Options) (*Server, error) {
-	s := &Server{client: o.Client, info: o.Info, trackTopics: o.TrackTopics, resetAllowed: o.ResetAllowed, loggers: o.Loggers,
-		ownAdmin: len(o.Admin) > 0, cors: o.CORS, headers: o.Headers, login: o.Login, log: o.Log, failed: make(chan error, len(o.Listen)+len(o.Admin))}
+	s := newServer(o)
 	var err error
 	if s.listeners, err = bind("listeners", o.Listen); err != nil {
 		return nil, err
@@ -97,17 +115,24 @@ func Listen(o Options) (*Server, error) {
 		closeAll(s.listeners)
 		return nil, err
 	}
-	requests := o.Log.Named("requests")
-	for _, l := range s.listeners {
-		s.start(l, logged(requests, http.HandlerFunc(s.serve)))
+	for i, l := range s.listeners {
+		s.start(l, o.Listen[i].TLS, http.HandlerFunc(s.serve))
 	}
-	for _, l := range s.adminListen {
-		s.start(l, logged(requests, http.HandlerFunc(s.serveAdmin)))
+	for i, l := range s.adminListen {
+		s.start(l, o.Admin[i].TLS, http.HandlerFunc(s.serveAdmin))
 	}
 	return s, nil
 }
 
-// bind opens all or none. HTTPS is HTTP/1.1 as in the JVM.
+// newServer makes one that does not listen yet.
+func newServer(o Options) *Server {
+	s := &Server{client: o.Client, info: o.Info, trackTopics: o.TrackTopics, resetAllowed: o.ResetAllowed, loggers: o.Loggers,
+		ownAdmin: len(o.Admin) > 0, cors: o.CORS, headers: o.Headers, login: o.Login, access: o.Access, audit: o.Audit, extensions: extensions{all: o.Extensions, resolve: o.Resolve, timeout: o.ClusterTimeout}, hide: o.Hide, log: o.Log, failed: make(chan error, len(o.Listen)+len(o.Admin))}
+	s.ended, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// bind opens all or none.
 func bind(key string, addresses []Listener) ([]net.Listener, error) {
 	var bound []net.Listener
 	for _, a := range addresses {
@@ -116,20 +141,23 @@ func bind(key string, addresses []Listener) ([]net.Listener, error) {
 			closeAll(bound)
 			return nil, fmt.Errorf("listen on %s (%s): %w", a.Address, key, err)
 		}
-		if a.TLS != nil {
-			l = tls.NewListener(l, a.TLS)
-		}
 		bound = append(bound, l)
 	}
 	return bound, nil
 }
 
-func (s *Server) start(l net.Listener, h http.Handler) {
+// start serves a listener; HTTPS is HTTP/1.1 as in the JVM.
+func (s *Server) start(l net.Listener, secure *tls.Config, h http.Handler) {
 	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: requestTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: requestTimeout, MaxHeaderBytes: 64 << 10, ErrorLog: zap.NewStdLog(s.log),
+		Handler: logged(s.log.Named("requests"), h), ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: requestTimeout, MaxHeaderBytes: maxHeader, ErrorLog: zap.NewStdLog(s.log), ConnContext: withConnection, ConnState: countIdle,
+		DisableGeneralOptionsHandler: true, // OPTIONS * is for serveLoaded
 	}
 	s.servers = append(s.servers, server)
+	l = newConnections(l, maxConnections, s.log)
+	if secure != nil {
+		l = tls.NewListener(l, secure)
+	}
 	go func() {
 		// Ends with Shutdown, which waits for it.
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -152,9 +180,13 @@ func portsOf(listeners []net.Listener) []int {
 	return ports
 }
 
-// Mount starts to answer for the herder; advertised is the worker's own URL.
-func (s *Server) Mount(h Herder, advertised string) {
+// Mount starts to answer for the herder; advertised is the worker's own URL. The error is that
+// of an extension, and then nothing is answered.
+func (s *Server) Mount(h Herder, advertised string) error {
 	s.herder, s.advertised = h, advertised
+	if err := s.registerExtensions(); err != nil {
+		return err
+	}
 	router := addHeaders(s.headers, s.routes())
 	if s.cors != nil {
 		router = s.cors.filter(router)
@@ -162,6 +194,7 @@ func (s *Server) Mount(h Herder, advertised string) {
 	s.handler.Store(&router)
 	admin := s.adminRoutes()
 	s.adminHandler.Store(&admin)
+	return nil
 }
 
 // Failed delivers the error of a listener that broke.
@@ -175,6 +208,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			errs = append(errs, err, server.Close())
 		}
 	}
+	s.end()
 	return errors.Join(errs...)
 }
 
@@ -190,7 +224,7 @@ func (s *Server) serveAdmin(w http.ResponseWriter, r *http.Request) {
 }
 
 func serveLoaded(handler *atomic.Pointer[http.Handler], w http.ResponseWriter, r *http.Request) {
-	if h := handler.Load(); h != nil {
+	if h := handler.Load(); h != nil && r.RequestURI != "*" {
 		(*h).ServeHTTP(w, r)
 		return
 	}

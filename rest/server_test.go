@@ -94,12 +94,16 @@ func (h *fakeHerder) ResetActiveTopics(string)     {}
 func (h *fakeHerder) PluginInfos(bool) []api.PluginInfo {
 	return []api.PluginInfo{{Class: "C", Type: "sink", Version: "1"}}
 }
-func (h *fakeHerder) PluginConfig(string) ([]api.ConfigDefinition, error) { return nil, h.err }
+func (h *fakeHerder) PluginConfig(string, string) ([]api.ConfigDefinition, error) { return nil, h.err }
 func (h *fakeHerder) SetClusterLogLevel(context.Context, string, string) error {
 	return h.err
 }
-func (h *fakeHerder) Validate(context.Context, map[string]string) (api.ConfigInfos, error) {
-	return api.ConfigInfos{Name: "C", Groups: []string{}, Configs: []api.ConfigInfo{}}, h.err
+func (h *fakeHerder) Validate(_ context.Context, _ map[string]string, nulls ...string) (api.ConfigInfos, error) {
+	infos := api.ConfigInfos{Name: "C", Groups: []string{}, ErrorCount: len(nulls), Configs: []api.ConfigInfo{}}
+	for _, k := range nulls {
+		infos.Configs = append(infos.Configs, api.ConfigInfo{Value: api.ConfigValue{Name: k, Recommended: []string{}, Errors: []string{"Null value can not be supplied as the configuration value."}, Visible: true}})
+	}
+	return infos, h.err
 }
 
 type fakeLoggers struct{}
@@ -111,10 +115,17 @@ func (fakeLoggers) Set(namespace, _ string) []string { return []string{namespace
 
 func serve(t *testing.T, h Herder) string {
 	t.Helper()
-	s := &Server{client: client.New(nil), info: api.ServerInfo{Version: "4.3.1", Commit: "c", KafkaClusterID: "k"},
-		trackTopics: true, resetAllowed: true, loggers: fakeLoggers{}, log: zap.NewNop()}
+	return serveWith(t, h, fakeLoggers{})
+}
+
+func serveWith(t *testing.T, h Herder, loggers Loggers) string {
+	t.Helper()
+	s := newServer(Options{Client: client.New(nil), Info: api.ServerInfo{Version: "4.3.1", Commit: "c", KafkaClusterID: "k"},
+		TrackTopics: true, ResetAllowed: true, Loggers: loggers, Log: zap.NewNop()})
 	s.Mount(h, "http://me:8083/")
-	server := httptest.NewServer(http.HandlerFunc(s.serve))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	server.Config.DisableGeneralOptionsHandler = true // as Server.start does
+	server.Start()
 	t.Cleanup(server.Close)
 	return server.URL
 }
@@ -157,7 +168,7 @@ func TestAnswers(t *testing.T) {
 		{"server info", "GET", "/", "", 200, `{"version":"4.3.1","commit":"c","kafka_cluster_id":"k"}`},
 		{"list", "GET", "/connectors", "", 200, `["c"]`},
 		{"list with a trailing slash", "GET", "/connectors/", "", 200, `["c"]`},
-		{"list expanded", "GET", "/connectors?expand=info&expand=status", "", 200, `{"c":{"status":` + statusJSON + `,"info":` + infoJSON + `}}`},
+		{"list expanded", "GET", "/connectors?expand=info&expand=status", "", 200, `{"c":{"info":` + infoJSON + `,"status":` + statusJSON + `}}`},
 		{"list with an unknown expansion", "GET", "/connectors?expand=x", "", 200, `{"c":{}}`},
 		{"info, with matrix parameters", "GET", "/connectors/c;x=1", "", 200, infoJSON},
 		{"unknown connector", "GET", "/connectors/zz", "", 404, `{"error_code":404,"message":"Connector zz not found"}`},
@@ -334,7 +345,7 @@ func TestInternalRequestsCarryTheirSignature(t *testing.T) {
 }
 
 func TestAdminIsNotServedWhenItIsTurnedOff(t *testing.T) {
-	s := &Server{client: client.New(nil), log: zap.NewNop()}
+	s := newServer(Options{Client: client.New(nil), Log: zap.NewNop()})
 	s.Mount(&fakeHerder{}, "http://me:8083/")
 	server := httptest.NewServer(http.HandlerFunc(s.serve))
 	defer server.Close()

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/penstock-io/penstock/connect/config/provider"
 	"github.com/penstock-io/penstock/connect/plugin"
+	"github.com/penstock-io/penstock/rest/extension"
 )
 
 // KafkaVersion is the version of Kafka Connect that is imitated: the answer of GET / and
@@ -26,6 +28,12 @@ type Program struct {
 	Version, Commit string
 	// Plugins are the classes that the worker can run. plugin.Builtin has Kafka's own.
 	Plugins plugin.Set
+	// ConfigProviders are config providers beside Kafka's, by class name: config.providers in
+	// the worker's properties chooses them.
+	ConfigProviders map[string]func() provider.Provider
+	// RESTExtensions are extensions of the REST interface beside the basic authentication, by class
+	// name: rest.extension.classes in the worker's properties chooses them.
+	RESTExtensions map[string]func() extension.Extension
 	// Commands are commands beside those that every worker has.
 	Commands []Command
 }

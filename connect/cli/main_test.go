@@ -103,9 +103,14 @@ type testWorker struct {
 // launch starts a worker without waiting for anything; it ends with the test.
 func launch(t *testing.T, mode settings.Mode, props map[string]string, files ...connectorFile) (*testWorker, *Worker) {
 	t.Helper()
+	return launchProgram(t, testProgram(), mode, props, files...)
+}
+
+func launchProgram(t *testing.T, p Program, mode settings.Mode, props map[string]string, files ...connectorFile) (*testWorker, *Worker) {
+	t.Helper()
 	w := &testWorker{t: t, log: &logBuffer{}, rest: client.New(nil), ended: make(chan struct{})}
 	log, levels := logging.New(w.log)
-	a, err := testProgram().NewWorker(mode, props, log, levels)
+	a, err := p.NewWorker(mode, props, log, levels)
 	if err != nil {
 		t.Fatalf("newApp: %v", err)
 	}
@@ -130,6 +135,14 @@ func launch(t *testing.T, mode settings.Mode, props map[string]string, files ...
 func start(t *testing.T, mode settings.Mode, props map[string]string, files ...connectorFile) *testWorker {
 	t.Helper()
 	w, a := launch(t, mode, props, files...)
+	w.await(a)
+	return w
+}
+
+// await waits until REST answers and the first assignment was worked off.
+func (w *testWorker) await(a *Worker) {
+	t := w.t
+	t.Helper()
 	select {
 	case w.url = <-a.listening:
 	case <-w.ended:
@@ -138,7 +151,6 @@ func start(t *testing.T, mode settings.Mode, props map[string]string, files ...c
 		t.Fatal("the worker does not listen")
 	}
 	eventually(t, "the worker is healthy", func() error { return w.call(http.MethodGet, "health", nil, nil) })
-	return w
 }
 
 // stop stops the worker as a signal does.

@@ -38,6 +38,9 @@ func (p Program) reference() map[string]string {
 		"sink.md":               page("Configuration of every sink connector", "Keys that the runtime itself reads.", settings.SinkDef()),
 		"source.md":             page("Configuration of every source connector", "Keys that the runtime itself reads.", settings.SourceDef()),
 	}
+	pages["rest-access.md"] = page("Keys of users, roles and the audit log", "Keys of a worker's properties that the JVM does not have, for who may do what at the "+
+		"[REST interface](../rest-server.md); besides them `penstock.rest.roles.user.<name>`, `penstock.rest.roles.group.<name>`, `penstock.rest.roles.anonymous`, and "+
+		"`penstock.rest.bearer.ssl.*`.", settings.AccessDef())
 	pages["compatibility.md"] = compatibility()
 	for path, d := range p.pluginPages() {
 		pages[path] = page(d.title, d.intro(), d.def)

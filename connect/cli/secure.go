@@ -4,7 +4,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -14,23 +17,38 @@ import (
 	"github.com/penstock-io/penstock/internal/tlsstore"
 	"github.com/penstock-io/penstock/rest"
 	"github.com/penstock-io/penstock/rest/client"
+	"github.com/penstock-io/penstock/rest/extension"
 )
 
-// access is who may reach the REST interface, and how: what properties say about TLS and
-// logins, with the files they name.
-type access struct {
+// entrance is who may reach the REST interface, and how: what properties say about TLS, logins
+// and extensions, with the files they name.
+type entrance struct {
 	main, admin *tlsstore.Source // of https listeners, and main of the client between workers
-	users       *basicauth.Users // nil: nobody has to log in
+	logins      *basicauth.Users // nil: nobody has to log in with user and password
+	users       *users
+	extensions  []chosenExtension
 }
 
-// newAccess reads keys and users. All problems are returned together.
-func newAccess(s *settings.Worker, log *zap.Logger) (*access, error) {
-	a := &access{}
-	var mainErr, adminErr, usersErr error
-	a.main, mainErr = tlsSource(s, false, s.REST.Listeners, log)
-	a.admin, adminErr = tlsSource(s, true, s.REST.AdminListeners, log)
-	a.users, usersErr = openUsers(s, log)
-	return a, errors.Join(mainErr, adminErr, usersErr)
+// chosenExtension is an extension of the program that rest.extension.classes names.
+type chosenExtension struct {
+	Class        string
+	newExtension func() extension.Extension
+}
+
+// newEntrance reads keys and users. All problems are returned together.
+func (p Program) newEntrance(s *settings.Worker, log *zap.Logger) (*entrance, error) {
+	e := &entrance{}
+	log = log.Named("rest")
+	var mainErr, adminErr, extensionsErr, usersErr error
+	e.main, mainErr = tlsSource(s, false, s.REST.Listeners, log)
+	e.admin, adminErr = tlsSource(s, true, s.REST.AdminListeners, log)
+	extensionsErr = e.chooseExtensions(p, s, log)
+	e.users, usersErr = newUsers(s, log)
+	if e.users.on && e.logins != nil && e.logins.Open() {
+		usersErr = errors.Join(usersErr, &config.Error{Key: "rest.extension.classes", Msg: "The users file of the REST interface is empty: everybody would be let in " +
+			"under any name, which penstock.rest.authentication and roles rule out. Write users into it, or remove the extension."})
+	}
+	return e, errors.Join(mainErr, adminErr, extensionsErr, usersErr)
 }
 
 // tlsSource reads the TLS settings if there is an https listener. Otherwise only the client
@@ -38,7 +56,7 @@ func newAccess(s *settings.Worker, log *zap.Logger) (*access, error) {
 // ssl.* may have been meant for other things.
 func tlsSource(s *settings.Worker, admin bool, listeners []settings.Listener, log *zap.Logger) (*tlsstore.Source, error) {
 	props, prefix := s.HTTPS(admin)
-	source := tlsstore.NewSource(props, tlsstore.Options{Prefix: prefix, TrustOwnStore: true}, log.Named("rest"))
+	source := tlsstore.NewSource(props, tlsstore.Options{Prefix: prefix, TrustOwnStore: true}, log)
 	for _, l := range listeners {
 		if l.Scheme != "https" {
 			continue
@@ -53,15 +71,19 @@ func tlsSource(s *settings.Worker, admin bool, listeners []settings.Listener, lo
 	return source, nil
 }
 
-// openUsers reads the logins if the extension for them is chosen, the only one there is.
-func openUsers(s *settings.Worker, log *zap.Logger) (*basicauth.Users, error) {
+// chooseExtensions finds the extensions, of which the basic authentication is built in.
+func (e *entrance) chooseExtensions(p Program, s *settings.Worker, log *zap.Logger) error {
 	const key = "rest.extension.classes"
-	var users *basicauth.Users
 	var problems []error
 	for _, class := range s.REST.Extensions {
+		if full, ok := p.restExtension(class); ok {
+			e.extensions = append(e.extensions, chosenExtension{full, p.RESTExtensions[full]})
+			continue
+		}
 		if class != basicauth.ExtensionClass && class != "BasicAuthSecurityRestExtension" {
+			known := append(slices.Sorted(maps.Keys(p.RESTExtensions)), basicauth.ExtensionClass)
 			problems = append(problems, &config.Error{Key: key, Msg: fmt.Sprintf("Invalid value %s for configuration %s: Class %s could not be found. "+
-				"Java classes cannot be loaded; the only extension that is built in is %s.", class, key, class, basicauth.ExtensionClass)})
+				"Java classes cannot be loaded; the extensions that are built in are: %s.", class, key, class, strings.Join(known, ", "))})
 			continue
 		}
 		file := s.REST.JAASFile
@@ -74,19 +96,29 @@ func openUsers(s *settings.Worker, log *zap.Logger) (*basicauth.Users, error) {
 			continue
 		}
 		var err error
-		if users, err = basicauth.Open(file, log.Named("rest")); err != nil {
+		if e.logins, err = basicauth.Open(file, log); err != nil {
 			problems = append(problems, &config.Error{Key: key, Msg: err.Error()})
 		}
 	}
-	return users, errors.Join(problems...)
+	return errors.Join(problems...)
+}
+
+// restExtension finds an extension of the program by its class name, full or simple.
+func (p Program) restExtension(class string) (full string, ok bool) {
+	for full := range p.RESTExtensions {
+		if class == full || class == full[strings.LastIndexByte(full, '.')+1:] {
+			return full, true
+		}
+	}
+	return "", false
 }
 
 // client makes the client between workers. Questions of its own it asks as one of the users;
 // what it forwards bears the login of who sent it.
-func (a *access) client() *client.Client {
-	c := client.New(client.Transport(a.main.Client))
-	if a.users != nil {
-		c.Login = a.users.Any
+func (e *entrance) client() *client.Client {
+	c := client.New(client.Transport(e.main.Client))
+	if e.logins != nil {
+		c.Login = e.logins.Any
 	}
 	return c
 }
@@ -104,13 +136,15 @@ func listeners(from []settings.Listener, source *tlsstore.Source) []rest.Listene
 	return all
 }
 
-// secure adds access, CORS and headers to the options of REST.
+// secure adds users, CORS and headers to the options of REST.
 func (w *Worker) secure(o *rest.Options) {
 	r := &w.settings.REST
 	o.Listen, o.Admin = listeners(r.Listeners, w.access.main), listeners(r.AdminListeners, w.access.admin)
-	if w.access.users != nil {
-		o.Login = w.access.users.Allow
+	if w.access.logins != nil {
+		o.Login = w.access.logins.Allow
 	}
+	o.Access = w.access.users.access(w.secrets.mask)
+	o.Resolve, o.ClusterTimeout = w.resolve, w.settings.RequestTimeout()
 	if r.Origins != nil {
 		o.CORS = &rest.CORS{Allowed: r.Origins.Allow, Methods: r.CORSMethods()}
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +40,8 @@ type Worker struct {
 	settings   *settings.Worker
 	plugins    *plugin.Registry
 	providers  provider.Providers
-	access     *access
+	secrets    *secrets
+	access     *entrance
 	connectors []connectorFile // of a standalone worker
 	log        *zap.Logger
 	levels     *logging.Levels
@@ -55,27 +56,40 @@ func (p Program) NewWorker(mode settings.Mode, props map[string]string, log *zap
 	if w.plugins, err = plugin.New(p.Plugins); err != nil {
 		return nil, err
 	}
-	builtin := provider.Builtin()
-	w.providers, err = provider.FromProps(props, func(class string) (provider.Provider, bool) {
-		for full, newProvider := range builtin {
-			if simple := full[strings.LastIndexByte(full, '.')+1:]; class == full || class == simple || class == strings.TrimSuffix(simple, "ConfigProvider") {
-				return newProvider(), true
-			}
-		}
-		return nil, false
-	})
-	if err != nil {
-		return nil, err
+	w.secrets = newSecrets(w.plugins)
+	levels.Hide(w.secrets.Hide)
+	if err := w.configure(mode, props); err != nil {
+		return nil, w.secrets.hideError(err)
+	}
+	return w, nil
+}
+
+func (w *Worker) configure(mode settings.Mode, props map[string]string) (err error) {
+	w.secrets.learn(props)
+	if w.providers, err = provider.FromProps(props, w.newProvider); err != nil {
+		return err
 	}
 	resolved, err := w.resolve(props)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if w.settings, err = settings.ParseWorker(resolved, mode); err != nil {
-		return nil, err
+		return err
 	}
-	w.access, err = newAccess(w.settings, log)
-	return w, errors.Join(append(w.unknownConverters(), err)...)
+	w.access, err = w.program.newEntrance(w.settings, w.log)
+	return errors.Join(append(w.unknownConverters(), err)...)
+}
+
+// newProvider makes a config provider by class name, simple name or alias.
+func (w *Worker) newProvider(class string) (provider.Provider, bool) {
+	all := provider.Builtin(func(msg string) { w.log.Warn(msg) })
+	maps.Copy(all, w.program.ConfigProviders)
+	for full, newProvider := range all {
+		if simple := full[strings.LastIndexByte(full, '.')+1:]; class == full || class == simple || class == strings.TrimSuffix(simple, "ConfigProvider") {
+			return newProvider(), true
+		}
+	}
+	return nil, false
 }
 
 // unknownConverters refuses converters that are not linked in at the start, as the JVM
@@ -97,6 +111,28 @@ func (w *Worker) unknownConverters() (problems []error) {
 	return problems
 }
 
+// versionWarnings tells which of the worker's converters are not there in the version that
+// its properties demand. As in the JVM that is no reason not to start: a connector may name
+// others.
+func (w *Worker) versionWarnings() (warnings []string) {
+	check := func(key, class, version string, find func(string) (interface{ CheckVersion(string) error }, error)) {
+		if p, err := find(class); err == nil {
+			if err := p.CheckVersion(version); err != nil {
+				warnings = append(warnings, fmt.Sprintf("Invalid version range for %s.plugin.version: %s. %v. Tasks that use this converter will fail.", key, version, err))
+			}
+		}
+	}
+	s := w.settings
+	converter := func(class string) (interface{ CheckVersion(string) error }, error) { return w.plugins.Converter(class) }
+	header := func(class string) (interface{ CheckVersion(string) error }, error) {
+		return w.plugins.HeaderConverter(class)
+	}
+	check("key.converter", s.KeyConverter.Class, s.KeyConverter.Version, converter)
+	check("value.converter", s.ValueConverter.Class, s.ValueConverter.Version, converter)
+	check("header.converter", s.HeaderConverter.Class, s.HeaderConverter.Version, header)
+	return warnings
+}
+
 // URL waits until REST answers and returns its advertised URL, with a slash at the end. It
 // is for one caller; ctx has to end when Run does.
 func (w *Worker) URL(ctx context.Context) (string, error) {
@@ -108,15 +144,20 @@ func (w *Worker) URL(ctx context.Context) (string, error) {
 	}
 }
 
+// resolve replaces placeholders, and has the secrets of the result hidden from then on.
 func (w *Worker) resolve(props map[string]string) (map[string]string, error) {
 	r, err := w.providers.Resolve(props)
+	w.secrets.Add(r.Secrets...)
+	w.secrets.learn(r.Props)
 	return r.Props, err
 }
 
 // Run works until ctx ends (nil) or something breaks. It is called once.
 func (w *Worker) Run(ctx context.Context) (err error) {
+	defer func() { err = w.secrets.hideError(err) }()
 	w.log.Info("Kafka version: " + KafkaVersion + " (Penstock " + w.program.version() + ", commit " + w.program.commit() + ")")
-	for _, warning := range w.settings.Warnings() {
+	w.log.Info(w.settings.Dump())
+	for _, warning := range append(w.settings.Warnings(), w.versionWarnings()...) {
 		w.log.Warn(warning)
 	}
 	for _, key := range w.settings.UnknownKeys() {
@@ -143,14 +184,30 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	options := rest.Options{
 		Info: api.ServerInfo{Version: KafkaVersion, Commit: w.program.commit(), KafkaClusterID: cluster}, Client: rester,
 		TrackTopics: w.settings.TopicTracking, ResetAllowed: w.settings.TopicTrackingReset,
-		Loggers: w.adminLoggers(), Log: w.log.Named("rest"),
+		Loggers: w.adminLoggers(), Log: w.log.Named("rest"), Hide: w.secrets.Hide,
 	}
 	w.secure(&options)
+	var closeExtensions func() error
+	options.Extensions, closeExtensions, err = w.configureExtensions()
+	defer func() { err = errors.Join(err, closeExtensions()) }()
+	if err != nil {
+		return startError(ctx, err)
+	}
+	if options.Audit, err = w.openAudit(); err != nil {
+		return startError(ctx, err)
+	}
+	if options.Audit != nil {
+		defer func() { err = errors.Join(err, options.Audit.Close()) }()
+	}
+	defer w.access.users.run(ctx)()
 	server, err := rest.Listen(options)
 	if err != nil {
 		return startError(ctx, err)
 	}
 	url, id := w.settings.REST.Advertised(func(i int) int { return server.Ports()[i] }, localAddress())
+	if w.access.users.on {
+		rester.Sign = w.access.users.vouch(url)
+	}
 	h, runtime, err := w.herder(ctx, admin, rester, url, id)
 	if err != nil {
 		return errors.Join(err, w.stopREST(server))
@@ -165,7 +222,11 @@ func (w *Worker) serve(ctx context.Context, server *rest.Server, h *herder.Herde
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(herderCtx) }()
-	server.Mount(h, url)
+	if err := server.Mount(h, url); err != nil {
+		stop()
+		<-ended //nolint:errcheck // the end that was asked for
+		return errors.Join(&config.Error{Key: "rest.extension.classes", Msg: err.Error()}, w.stopREST(server))
+	}
 	w.log.Info("REST resources initialized; server is started and ready to handle requests", zap.String("url", url))
 	w.log.Info("Kafka Connect started")
 	w.listening <- url
@@ -252,8 +313,9 @@ func (w *Worker) createConnectors(ctx context.Context, h *herder.Herder) error {
 // herder makes the herder with its stores, its group member and its runtime.
 func (w *Worker) herder(ctx context.Context, admin *kafka.Client, rester *client.Client, url, id string) (*herder.Herder, *worker.Worker, error) {
 	s, st := w.settings, w.stores(admin)
+	w.access.users.configs = st.configs
 	var h *herder.Herder
-	statuses := &worker.Statuses{Store: st.statuses, WorkerID: id, Generation: func() int { return h.Generation() }}
+	statuses := &worker.Statuses{Store: st.statuses, WorkerID: id, Generation: func() int { return h.Generation() }, Hide: w.secrets.Hide}
 	options := worker.Options{
 		Settings: s, Plugins: w.plugins, Statuses: statuses, Resolve: w.resolve, Offsets: st.offsets,
 		Reconfigure: func(connector string) { h.RequestReconfiguration(connector) }, Log: w.log,
@@ -261,6 +323,7 @@ func (w *Worker) herder(ctx context.Context, admin *kafka.Client, rester *client
 	}
 	if s.Mode == settings.Distributed {
 		options.Fence = func(ctx context.Context, connector string) error { return h.RequestFence(ctx, connector) }
+		options.Fenced = func(id connect.TaskID) { h.TaskFenced(id) }
 		options.TaskGeneration = func(connector string) int { return h.TaskGeneration(connector) }
 		options.VerifyTask = func(ctx context.Context, id connect.TaskID, generation int) error {
 			return h.VerifyTask(ctx, id, generation)
@@ -275,9 +338,9 @@ func (w *Worker) herder(ctx context.Context, admin *kafka.Client, rester *client
 		NewMember:          func(l group.Listener) (herder.Member, error) { return w.member(ctx, l, rester, url, id) },
 		ValidateAt:         rester.ValidateConnector,
 		LeaderTransactions: s.LeaderProducer() != nil, ExactlyOnce: s.ExactlyOnceEnabled(),
-		SyncTimeout: s.SyncTimeout, MaxDelay: s.MaxDelay, UnsyncBackoff: s.UnsyncBackoff, Signing: herder.Signing(s.Signing),
+		SyncTimeout: s.SyncTimeout, MaxDelay: s.MaxDelay, UnsyncBackoff: s.UnsyncBackoff, Signing: herder.Signing(s.Signing), RequireSignatures: w.access.users.on,
 		TrackTopics: s.TopicTracking, ApplyLogLevel: func(namespace, level string) { w.levels.Set(namespace, level) },
-		Log: w.log.Named("herder"), ShutdownBudget: s.GracefulTimeout + 5*time.Second,
+		Providers: w.providers, Log: w.log.Named("herder"), ShutdownBudget: s.GracefulTimeout + 5*time.Second,
 	})
 	if err != nil {
 		runtime.Close()
@@ -316,7 +379,7 @@ func (w *Worker) member(ctx context.Context, l group.Listener, rester *client.Cl
 		GroupID: s.GroupID, WorkerID: id, URL: url, Client: s.GroupMember(id),
 		SessionTimeout: s.SessionTimeout, RebalanceTimeout: s.RebalanceTimeout, HeartbeatInterval: s.HeartbeatInterval,
 		RetryBackoff: s.RetryBackoff, MaxDelay: s.MaxDelay, Protocol: s.Protocol, Log: w.log.Named("group"),
-		Plugins: rester.ConnectorPlugins, OwnPlugins: slices.Concat(w.plugins.Classes(plugin.KindSink), w.plugins.Classes(plugin.KindSource)),
+		Plugins: rester.ConnectorPlugins, OwnPlugins: w.plugins.Infos(true),
 	}, l)
 }
 

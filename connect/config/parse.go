@@ -148,9 +148,9 @@ func (k *Key) check(v any) error {
 
 // Validate is Parse for a form: it returns a Value for every key, with its errors.
 // A required key without a value and a value that does not parse are shown as null,
-// and their validators run on it, as in the JVM.
-func (d *Def) Validate(props map[string]string) []Value {
-	f := form{def: d, props: props, parsed: make(Values, len(d.keys)), values: make(map[string]*Value, len(d.keys))}
+// and their validators run on it, as in the JVM. nulls are keys that were given as null.
+func (d *Def) Validate(props map[string]string, nulls ...string) []Value {
+	f := form{def: d, props: props, nulls: nulls, parsed: make(Values, len(d.keys)), values: make(map[string]*Value, len(d.keys))}
 	for i := range d.keys {
 		name := d.keys[i].Name
 		f.values[name] = &Value{Name: name, Visible: true}
@@ -196,6 +196,7 @@ func (d *Def) roots() (roots, undefined []string) {
 type form struct {
 	def    *Def
 	props  map[string]string
+	nulls  []string
 	parsed Values
 	values map[string]*Value
 }
@@ -216,6 +217,7 @@ func (f *form) parse(name string, depth int) {
 		} else {
 			v = parsed
 		}
+	case slices.Contains(f.nulls, name):
 	case k.Default == NoDefault:
 		out.Errors = append(out.Errors, missing(name).Error())
 	default:

@@ -315,3 +315,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestValidateNulls(t *testing.T) {
+	d := NewDef(
+		Key{Name: "required", Type: TypeString, Default: NoDefault, Validator: NonEmpty},
+		Key{Name: "number", Type: TypeInt, Default: 1, Validator: AtLeast(1)},
+		Key{Name: "plain", Type: TypeBoolean, Default: true},
+	)
+	for _, v := range d.Validate(map[string]string{}, "required", "number", "plain", "unknown") {
+		want := ""
+		if v.Name == "number" {
+			want = "Invalid value null for configuration number: Value must be non-null"
+		}
+		if v.Value != nil || strings.Join(v.Errors, "|") != want {
+			t.Errorf("%s: %v %q", v.Name, v.Value, v.Errors)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"math/big"
 	"time"
 )
 
@@ -194,6 +195,8 @@ func JavaClass(v any) string {
 		return "java.math.BigDecimal"
 	case time.Time:
 		return "java.util.Date"
+	case *big.Int:
+		return "java.math.BigInteger"
 	case nil:
 		return "null"
 	}

@@ -38,10 +38,10 @@ func (h *handler) Assign(ctx context.Context, gen kafka.Generation, members []ka
 		return h.encode(states, func(string) protocol.Assignment { return base })
 	}
 	base.ConfigOffset = max(config.Offset, maxOffset)
-	known, classes := h.placement.begin(states), classesOf(config)
-	r := h.decide(ctx, version, gen.ID, states, configured(config), ability(known, classes))
+	known, needs := h.placement.begin(ctx, states), needsOf(config)
+	r := h.decide(ctx, version, gen.ID, states, configured(config), ability(known, needs))
 	(*Member)(h).setOwners(ownerURLs(r.Owners, states))
-	h.placement.assigned(r, classes)
+	h.placement.assigned(r, known, needs)
 	return h.encode(states, func(id string) protocol.Assignment {
 		a := base
 		a.Connectors, a.Tasks = assignor.Split(r.Assigned[id])
@@ -98,10 +98,10 @@ func configured(c *storage.ClusterConfig) []connect.TaskID {
 
 // decide runs the assignor of the protocol that the group has chosen. canRun may be nil.
 func (h *handler) decide(ctx context.Context, v protocol.Version, generation int32, states map[string]protocol.WorkerState,
-	all []connect.TaskID, canRun func(member, connector string) bool,
+	all []connect.TaskID, canRun func(member, connector string) assignor.Answer,
 ) assignor.Result {
 	if v == protocol.Eager {
-		return h.decideEagerly(states, all, canRun)
+		return h.decideEagerly(ctx, generation, states, all, canRun)
 	}
 	owned := make(map[string][]connect.TaskID, len(states))
 	for id, s := range states {
@@ -118,28 +118,6 @@ func (h *handler) decide(ctx context.Context, v protocol.Version, generation int
 	h.tenures.note(generation, r, all, states)
 	h.dealt = r.Owners
 	return r
-}
-
-// decideEagerly deals everything anew. Members of an eager group have stopped all they ran
-// before they joined, except in the first eager round of a group that was cooperative: then
-// they still run it, and cannot say so. In that round everybody keeps what it has, as far
-// as the leader knows it; the next one, which it asks for, is dealt.
-func (h *handler) decideEagerly(states map[string]protocol.WorkerState, all []connect.TaskID, canRun func(member, connector string) bool) assignor.Result {
-	if h.current != protocol.Eager && h.dealt != nil && h.tenures.generation == h.lastCompleted {
-		kept := make(map[string][]connect.TaskID, len(states))
-		for id := range states {
-			kept[id] = missing(h.dealt[id], missing(h.dealt[id], all))
-		}
-		h.o.Log.Info("The group turns to the eager protocol: what runs goes on in this round, and is dealt anew in the next")
-		(*Member)(h).Rejoin("the group has turned to the eager protocol")
-		return assignor.Result{Assigned: kept, Owners: kept}
-	}
-	ids := make([]string, 0, len(states))
-	for id := range states {
-		ids = append(ids, id)
-	}
-	assigned := assignor.EagerPlaced(ids, all, canRun)
-	return assignor.Result{Assigned: assigned, Owners: assigned}
 }
 
 func (h *handler) encode(states map[string]protocol.WorkerState, of func(id string) protocol.Assignment) (map[string][]byte, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/penstock-io/penstock/connect/group/assignor"
 	"github.com/penstock-io/penstock/connect/group/protocol"
 	"github.com/penstock-io/penstock/internal/kafka"
+	"github.com/penstock-io/penstock/rest/api"
 	"github.com/penstock-io/penstock/storage"
 )
 
@@ -37,9 +38,9 @@ type Options struct {
 	// Plugins asks the worker at a REST address for its connector classes. The leader calls
 	// it in the background, several at a time, and assigns connectors to workers that have
 	// their class. nil: to any worker, as the JVM does.
-	Plugins func(ctx context.Context, url string) ([]string, error)
+	Plugins func(ctx context.Context, url string) ([]api.PluginInfo, error)
 	// OwnPlugins are the connector classes of this worker, for use with Plugins.
-	OwnPlugins []string
+	OwnPlugins []api.PluginInfo
 	// Protocol is connect.protocol: eager, compatible or sessioned, in any case.
 	Protocol string
 	Log      *zap.Logger

@@ -2,8 +2,6 @@ package group
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -12,50 +10,22 @@ import (
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/group/assignor"
 	"github.com/penstock-io/penstock/connect/group/protocol"
-	"github.com/penstock-io/penstock/storage"
+	"github.com/penstock-io/penstock/rest/api"
 )
 
 const (
 	// askTimeout bounds one question for the plugins of a worker.
 	askTimeout = 5 * time.Second
+	// firstAnswers is how long the leader waits in a rebalance for members that it has just
+	// asked, once for each. An answer takes milliseconds; a second rebalance because of it
+	// takes until the next heartbeat of every member.
+	firstAnswers = 300 * time.Millisecond
 	// Pauses between questions that failed.
 	firstAskPause = time.Second
 	lastAskPause  = time.Minute
 	// keptAddresses is how many addresses of former members are remembered at least.
 	keptAddresses = 64
 )
-
-// catalog is what one worker can run. It is never changed.
-type catalog struct {
-	classes []string
-	// names leads from class names and aliases to how many classes have them.
-	names map[string]int
-}
-
-// newCatalog knows classes by their full name, their simple name, and that without
-// Connector (Java: PluginUtils). An alias that two classes share is none.
-func newCatalog(classes []string) *catalog {
-	c := &catalog{names: map[string]int{}}
-	for _, class := range classes {
-		if !slices.Contains(c.classes, class) { // a JVM worker lists each version
-			c.classes = append(c.classes, class)
-		}
-	}
-	for _, class := range c.classes {
-		simple := class[strings.LastIndexAny(class, ".$")+1:]
-		c.names[simple]++
-		if at := strings.LastIndex(simple, "Connector"); at > 0 {
-			c.names[simple[:at]]++
-		}
-	}
-	for _, class := range c.classes {
-		c.names[class] = 1
-	}
-	return c
-}
-
-// has reports whether connector.class, a class or an alias, can be run; nil can anything.
-func (c *catalog) has(class string) bool { return c == nil || c.names[class] == 1 }
 
 // host is a member as placement knows it.
 type host struct {
@@ -64,14 +34,19 @@ type host struct {
 	// a worker at the same address has said last: most likely it is that one, restarted.
 	catalog *catalog
 	asking  context.CancelFunc // nil: it has answered
+	tried   chan struct{}      // closed when it has answered, or not, for the first time
+	// passedOver: it had not told when the last round was computed, and got nothing that it
+	// may be able to run.
+	passedOver bool
 }
 
 // placement knows which member can run which connector classes (no Java counterpart: the
 // JVM gives connectors to any worker). While this worker leads it asks each member once,
-// in the background; a member that has not answered can run anything. Its methods take a
-// nil receiver, which knows nothing.
+// in the background. A member that has not answered keeps what it has, and gets what no
+// other member is known to have the class of. Its methods take a nil receiver, which knows
+// nothing.
 type placement struct {
-	ask    func(ctx context.Context, url string) ([]string, error)
+	ask    func(ctx context.Context, url string) ([]api.PluginInfo, error)
 	ownURL string
 	own    *catalog
 	log    *zap.Logger
@@ -84,9 +59,10 @@ type placement struct {
 	mu        sync.Mutex
 	members   map[string]*host
 	addresses map[string]*catalog
+	news      chan struct{} // closed, and made anew, when more is known
 	// The last assignment, while it is in force and this worker leads.
-	owners  map[connect.TaskID]string // member ids
-	classes map[string]string         // by connector
+	owners map[connect.TaskID]string // member ids
+	needs  map[string]need           // by connector
 }
 
 func newPlacement(o Options, rejoin func(reason string)) *placement {
@@ -94,7 +70,7 @@ func newPlacement(o Options, rejoin func(reason string)) *placement {
 		return nil
 	}
 	p := &placement{ask: o.Plugins, ownURL: o.URL, own: newCatalog(o.OwnPlugins), log: o.Log, rejoin: rejoin,
-		members: map[string]*host{}, addresses: map[string]*catalog{}}
+		members: map[string]*host{}, addresses: map[string]*catalog{}, news: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
@@ -107,36 +83,63 @@ func (p *placement) close() {
 	}
 }
 
-// begin takes over who is in the group, asks those that are new, and returns what is known
-// of each member that is to be looked at.
-func (p *placement) begin(states map[string]protocol.WorkerState) map[string]*catalog {
+// begin takes over who is in the group, asks those that are new, waits for their answers
+// for a moment, and returns what is known of each member.
+func (p *placement) begin(ctx context.Context, states map[string]protocol.WorkerState) map[string]*catalog {
 	if p == nil {
 		return nil
 	}
+	p.await(ctx, p.enter(states))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.owners, p.classes = nil, nil
+	known := make(map[string]*catalog, len(p.members))
+	for id, m := range p.members {
+		known[id] = m.catalog
+	}
+	return known
+}
+
+// enter returns those of the members that are new and not known from before.
+func (p *placement) enter(states map[string]protocol.WorkerState) (fresh []*host) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.owners, p.needs = nil, nil
 	for id, m := range p.members {
 		if s, ok := states[id]; !ok || s.URL != m.url {
 			p.dropLocked(id)
 		}
 	}
-	known := make(map[string]*catalog, len(states))
 	for id, s := range states {
-		m := p.members[id]
-		if m == nil {
-			m = p.addLocked(id, s.URL)
+		if p.members[id] != nil {
+			continue
 		}
-		known[id] = m.catalog
+		if m := p.addLocked(id, s.URL); m.catalog == nil {
+			fresh = append(fresh, m)
+		}
 	}
 	if len(p.addresses) > keptAddresses+2*len(states) {
 		p.forgetAddressesLocked()
 	}
-	return known
+	return fresh
+}
+
+// await waits until members have answered or could not be asked, for firstAnswers at most.
+func (p *placement) await(ctx context.Context, members []*host) {
+	limit := time.NewTimer(firstAnswers)
+	defer limit.Stop()
+	for _, m := range members {
+		select {
+		case <-m.tried:
+		case <-limit.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (p *placement) addLocked(id, url string) *host {
-	m := &host{url: url, catalog: p.addresses[url]}
+	m := &host{url: url, catalog: p.addresses[url], tried: make(chan struct{})}
 	p.members[id] = m
 	if url == p.ownURL {
 		m.catalog = p.own
@@ -171,17 +174,18 @@ func (p *placement) forgetAddressesLocked() {
 func (p *placement) inquire(ctx context.Context, id string, m *host) {
 	for attempt := 0; ; attempt++ {
 		asking, cancel := context.WithTimeout(ctx, askTimeout)
-		classes, err := p.ask(asking, m.url)
+		plugins, err := p.ask(asking, m.url)
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			p.answered(id, m, classes)
+			p.answered(id, m, plugins)
 			return
 		case attempt == 0:
-			p.log.Warn("The plugins of a worker are not known yet, so any connector may be placed there; it is asked again",
+			p.log.Warn("The plugins of a worker are not known yet, so connectors are placed there only if nobody is known to have their class; it is asked again",
 				zap.String("worker", m.url), zap.Error(err))
+			close(m.tried)
 		}
 		t := time.NewTimer(min(firstAskPause<<min(attempt, 10), lastAskPause))
 		select {
@@ -193,8 +197,8 @@ func (p *placement) inquire(ctx context.Context, id string, m *host) {
 	}
 }
 
-func (p *placement) answered(id string, m *host, classes []string) {
-	c := newCatalog(classes)
+func (p *placement) answered(id string, m *host, plugins []api.PluginInfo) {
+	c := newCatalog(plugins)
 	p.mu.Lock()
 	if p.members[id] != m {
 		p.mu.Unlock()
@@ -204,23 +208,38 @@ func (p *placement) answered(id string, m *host, classes []string) {
 	m.asking() // releases its context
 	m.asking = nil
 	p.addresses[m.url] = c
-	wrong := p.misplacedLocked()
+	wrong, idle := p.misplacedLocked(), p.missedLocked(m)
+	p.tellLocked()
 	p.mu.Unlock()
-	p.log.Info("Learned the connector plugins of a worker", zap.String("worker", m.url), zap.Int("classes", len(c.classes)))
-	p.correct(wrong)
+	p.log.Info("Learned the connector plugins of a worker", zap.String("worker", m.url), zap.Int("classes", len(c.versions)))
+	select {
+	case <-m.tried: // after failures
+	default:
+		close(m.tried)
+	}
+	p.correct(wrong, idle)
 }
 
-func (p *placement) correct(wrong int) {
-	if wrong == 0 {
-		return
+// tellLocked wakes who waits for more to be known.
+func (p *placement) tellLocked() {
+	close(p.news)
+	p.news = make(chan struct{})
+}
+
+// correct asks for a rebalance if the last one was decided with too little knowledge.
+func (p *placement) correct(wrong int, idle bool) {
+	switch {
+	case wrong > 0:
+		p.log.Info("Connectors or tasks are on workers that do not have their plugin, while others do: they are moved", zap.Int("items", wrong))
+		p.rejoin("connectors or tasks are on workers that do not have their plugin")
+	case idle:
+		p.rejoin("a worker whose plugins were not known can take connectors or tasks")
 	}
-	p.log.Info("Connectors or tasks are on workers that do not have their class, while others do: they are moved", zap.Int("items", wrong))
-	p.rejoin("connectors or tasks are on workers that do not have their plugin")
 }
 
 // assigned takes over a round. An answer that came while it was computed may have shown it
 // to be wrong already.
-func (p *placement) assigned(r assignor.Result, classes map[string]string) {
+func (p *placement) assigned(r assignor.Result, known map[string]*catalog, needs map[string]need) {
 	if p == nil {
 		return
 	}
@@ -231,28 +250,48 @@ func (p *placement) assigned(r assignor.Result, classes map[string]string) {
 		}
 	}
 	p.mu.Lock()
-	p.owners, p.classes = owners, classes
-	wrong := p.misplacedLocked()
+	p.owners, p.needs = owners, needs
+	wrong, idle := p.misplacedLocked(), false
+	for id, m := range p.members {
+		m.passedOver = known[id] == nil
+		idle = idle || m.catalog != nil && p.missedLocked(m)
+	}
+	p.tellLocked()
 	p.mu.Unlock()
-	p.correct(wrong)
+	p.correct(wrong, idle)
+}
+
+// missedLocked reports whether a member that has told by now might have got something in
+// the last round. It is true once for a round.
+func (p *placement) missedLocked(m *host) bool {
+	if p.owners == nil || !m.passedOver {
+		return false
+	}
+	m.passedOver = false
+	for _, n := range p.needs {
+		if n.class != "" && m.catalog.has(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // misplacedLocked counts what sits where it cannot run, while it can elsewhere.
 func (p *placement) misplacedLocked() int {
-	n := 0
+	wrong := 0
 	for i, id := range p.owners {
-		class := p.classes[i.Connector]
-		if m := p.members[id]; class == "" || m == nil || m.catalog.has(class) {
+		n := p.needs[i.Connector]
+		if m := p.members[id]; m == nil || m.catalog.canRun(n) != assignor.No {
 			continue
 		}
 		for _, m := range p.members {
-			if m.catalog.has(class) {
-				n++
+			if m.catalog.canRun(n) != assignor.No {
+				wrong++
 				break
 			}
 		}
 	}
-	return n
+	return wrong
 }
 
 // suspend forgets the assignment while a rebalance is under way.
@@ -262,7 +301,7 @@ func (p *placement) suspend() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.owners, p.classes = nil, nil
+	p.owners, p.needs = nil, nil
 }
 
 // resign stops the questions of a worker that does not lead. What members have answered is
@@ -273,69 +312,10 @@ func (p *placement) resign() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.owners, p.classes = nil, nil
+	p.owners, p.needs = nil, nil
 	for id, m := range p.members {
 		if m.asking != nil {
 			p.dropLocked(id)
 		}
-	}
-}
-
-// Holders are the REST addresses of the members of the group, sorted, by whether they can
-// run a connector class.
-type Holders struct {
-	Have, Lack []string
-	Unknown    []string // have not told their plugins yet
-}
-
-// Holders returns who can run a connector class or alias, as the leader knows it; false on
-// any other worker, and where Options.Plugins is not set.
-func (m *Member) Holders(class string) (Holders, bool) {
-	p := m.placement
-	if p == nil {
-		return Holders{}, false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.owners == nil {
-		return Holders{}, false
-	}
-	var h Holders
-	for _, m := range p.members {
-		switch {
-		case m.catalog == nil:
-			h.Unknown = append(h.Unknown, m.url)
-		case m.catalog.has(class):
-			h.Have = append(h.Have, m.url)
-		default:
-			h.Lack = append(h.Lack, m.url)
-		}
-	}
-	slices.Sort(h.Have)
-	slices.Sort(h.Lack)
-	slices.Sort(h.Unknown)
-	return h, true
-}
-
-// classesOf returns the connector.class of each connector. One that has a placeholder is
-// left out: what it stands for may differ between workers.
-func classesOf(c *storage.ClusterConfig) map[string]string {
-	classes := map[string]string{}
-	for _, name := range c.Connectors() {
-		if class := strings.TrimSpace(c.Connector(name).Config["connector.class"]); !strings.Contains(class, "${") {
-			classes[name] = class
-		}
-	}
-	return classes
-}
-
-// ability is what the assignor asks; nil when nothing is known of anybody.
-func ability(known map[string]*catalog, classes map[string]string) func(member, connector string) bool {
-	if known == nil {
-		return nil
-	}
-	return func(member, connector string) bool {
-		class := classes[connector]
-		return class == "" || known[member].has(class)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,13 +15,14 @@ import (
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/group/assignor"
+	"github.com/penstock-io/penstock/rest/api"
 	"github.com/penstock-io/penstock/storage"
 )
 
 // plugins answers for the workers of a script: which classes each has.
 type plugins struct {
 	mu     sync.Mutex
-	has    map[string][]string // by worker
+	has    map[string][]string // classes, by worker; class@version
 	fail   map[string]error
 	late   map[string]time.Duration
 	asked  []string
@@ -31,7 +33,16 @@ func newPlugins() *plugins {
 	return &plugins{has: map[string][]string{}, fail: map[string]error{}, late: map[string]time.Duration{}, silent: map[string]bool{}}
 }
 
-func (p *plugins) ask(ctx context.Context, url string) ([]string, error) {
+// infos is what a worker answers.
+func infos(classes ...string) (all []api.PluginInfo) {
+	for _, c := range classes {
+		class, version, _ := strings.Cut(c, "@")
+		all = append(all, api.PluginInfo{Class: class, Type: "sink", Version: version})
+	}
+	return all
+}
+
+func (p *plugins) ask(ctx context.Context, url string) ([]api.PluginInfo, error) {
 	p.mu.Lock()
 	id := workerID(url)
 	p.asked = append(p.asked, id)
@@ -46,7 +57,7 @@ func (p *plugins) ask(ctx context.Context, url string) ([]string, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	return classes, err
+	return infos(classes...), err
 }
 
 func (p *plugins) takeAsked() []string {
@@ -76,7 +87,7 @@ func classed(offset int64, classes map[string]string) *storage.ClusterConfig {
 func placing(t *testing.T) (*script, *plugins) {
 	p := newPlugins()
 	s := &script{t: t, board: newBoard(t)}
-	s.change = func(id string, o *Options) { o.Plugins, o.OwnPlugins = p.ask, p.has[id] }
+	s.change = func(id string, o *Options) { o.Plugins, o.OwnPlugins = p.ask, infos(p.has[id]...) }
 	return s, p
 }
 
@@ -101,11 +112,13 @@ func TestConnectorsGoWhereTheyCanRun(t *testing.T) {
 		a := s.join("a", "sessioned", config)
 		for _, id := range []string{"b", "c"} {
 			s.join(id, "sessioned", config)
+			p.late[id] = 2 * firstAnswers
 		}
-		s.rebalance() // nobody has been asked yet: as in any group
+		s.rebalance() // nobody has answered yet
 		if n := len(s.board.by); n != 15 {
 			t.Fatalf("%d items run", n)
 		}
+		time.Sleep(2 * firstAnswers)
 		synctest.Wait()
 		if d := cmp.Diff([]string{"b", "c"}, p.takeAsked()); d != "" {
 			t.Errorf("asked:\n%s", d)
@@ -132,11 +145,11 @@ func TestConnectorsGoWhereTheyCanRun(t *testing.T) {
 		if rejoins := a.membership.takeRejoins(); s.board.String() != before || len(p.takeAsked()) != 0 || len(rejoins) != 0 {
 			t.Errorf("before %s, after %s, rejoins %v", before, s.board, rejoins)
 		}
-		h, ok := a.member.Holders("HdfsSink")
+		h, ok := a.member.Holders("HdfsSink", "")
 		if d := cmp.Diff(Holders{Have: []string{"http://a/", "http://b/"}, Lack: []string{"http://c/"}}, h); d != "" || !ok {
 			t.Errorf("who has HdfsSink: %v\n%s", ok, d)
 		}
-		if _, ok := s.peers[1].member.Holders(hdfs); ok {
+		if _, ok := s.peers[1].member.Holders(hdfs, ""); ok {
 			t.Error("a follower claims to know")
 		}
 	})
@@ -172,7 +185,7 @@ func TestAMemberThatDoesNotAnswerCanRunAnything(t *testing.T) {
 		if n := len(p.takeAsked()); n < 55 || n > 70 {
 			t.Errorf("asked %d times in an hour", n)
 		}
-		if h, _ := a.member.Holders(hdfs); len(h.Unknown) != 1 {
+		if h, _ := a.member.Holders(hdfs, ""); len(h.Unknown) != 1 {
 			t.Errorf("%+v", h)
 		}
 		// b goes: nobody asks it any more.
@@ -191,11 +204,12 @@ func TestAMemberThatDoesNotAnswerCanRunAnything(t *testing.T) {
 func TestAnAnswerDuringARebalance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, p := placing(t)
-		p.has["a"], p.has["b"] = []string{hdfs}, []string{files}
-		p.late["b"] = 4 * time.Second
+		p.has["a"], p.has["b"], p.has["c"] = []string{files}, []string{files}, []string{hdfs}
+		p.late["b"], p.late["c"] = 4*time.Second, 4*time.Second
 		config := classed(5, map[string]string{"h": hdfs, "i": hdfs})
 		a := s.join("a", "sessioned", config)
 		s.join("b", "sessioned", config)
+		s.join("c", "sessioned", config)
 		s.settle()
 		if s.board.count("b") == 0 {
 			t.Fatal("b got nothing")
@@ -210,8 +224,178 @@ func TestAnAnswerDuringARebalance(t *testing.T) {
 			t.Errorf("a rebalance under way was asked for again: %v", rejoins)
 		}
 		s.settle()
-		if s.board.count("b") != 0 || s.board.count("a") != 6 {
+		if s.board.count("b") != 0 || s.board.count("c") != 6 {
 			t.Errorf("runs %v", s.board)
+		}
+	})
+}
+
+// A leader that has just been elected knows nobody's plugins but its own. What nobody runs
+// must not come to a member that may lack its class, and fail there, while the leader has it.
+func TestANewLeaderGivesNothingToAMemberThatMayLackIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := placing(t)
+		p.has["a"], p.has["b"], p.has["c"] = []string{hdfs, files}, []string{hdfs}, []string{files}
+		config := classed(5, map[string]string{"h": hdfs, "f": files})
+		s.join("a", "sessioned", config)
+		b := s.join("b", "sessioned", config)
+		c := s.join("c", "sessioned", config)
+		s.settle()
+		before := map[string]int{"b": s.board.count("b"), "c": s.board.count("c")}
+
+		s.leave(s.peers[0]) // b leads now, and must do what a has done
+		p.late["c"] = 2 * time.Second
+		more := classed(6, map[string]string{"h": hdfs, "f": files, "h2": hdfs, "h3": hdfs, "h4": hdfs, "other": "com.example.Other"})
+		b.worker.setConfig(more)
+		c.worker.setConfig(more)
+		s.settle()
+		for connector, want := range map[string]string{"h": "b", "h2": "b", "h3": "b", "h4": "b", "f": "c"} {
+			if d := cmp.Diff([]string{want}, s.board.where(connector)); d != "" {
+				t.Errorf("%s runs on:\n%s", connector, d)
+			}
+		}
+		if s.board.count("c") < before["c"] {
+			t.Errorf("c lost what it had: %v, before %v", s.board, before)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if rejoins := b.membership.takeRejoins(); len(rejoins) != 1 {
+			t.Errorf("rejoins: %q", rejoins)
+		}
+		s.settle()
+		time.Sleep(time.Hour)
+		if rejoins := b.membership.takeRejoins(); len(rejoins) != 0 {
+			t.Errorf("rejoins: %q", rejoins)
+		}
+	})
+}
+
+// A member that got nothing because it had not answered gets its share when it has.
+func TestAMemberThatWasPassedOverGetsItsShareLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := placing(t)
+		p.has["a"], p.has["b"] = []string{hdfs}, []string{hdfs}
+		p.late["b"] = time.Second
+		a := s.join("a", "sessioned", classed(5, map[string]string{"h": hdfs, "i": hdfs}))
+		s.join("b", "sessioned", a.worker.config)
+		s.settle()
+		if s.board.count("a") != 6 {
+			t.Fatalf("runs %v", s.board)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if rejoins := a.membership.takeRejoins(); len(rejoins) != 1 {
+			t.Errorf("rejoins: %q", rejoins)
+		}
+		s.settle()
+		if s.board.count("a") != 3 || s.board.count("b") != 3 {
+			t.Errorf("runs %v", s.board)
+		}
+	})
+}
+
+// Answers that come at once save a second rebalance; those that do not hold nothing up.
+func TestARebalanceWaitsAMomentForAnswersAndNeverAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := placing(t)
+		p.has["a"], p.has["b"], p.has["c"] = []string{hdfs}, []string{files}, []string{hdfs}
+		p.late["b"], p.fail["c"] = firstAnswers/2, errors.New("connection refused")
+		a := s.join("a", "sessioned", classed(5, map[string]string{"h": hdfs, "f": files}))
+		s.join("b", "sessioned", a.worker.config)
+		s.join("c", "sessioned", a.worker.config)
+		took := func(what string, want time.Duration) {
+			t.Helper()
+			began := time.Now()
+			s.rebalance()
+			if got := time.Since(began); got != want {
+				t.Errorf("%s: the rebalance took %v, want %v", what, got, want)
+			}
+		}
+		took("b answers", firstAnswers/2)
+		if d := cmp.Diff([]string{"b"}, s.board.where("f")); d != "" {
+			t.Errorf("f runs on:\n%s", d)
+		}
+		if rejoins := a.membership.takeRejoins(); len(rejoins) != 0 {
+			t.Errorf("rejoins: %q", rejoins)
+		}
+		took("nobody is new", 0)
+		p.silent["d"] = true
+		s.join("d", "sessioned", a.worker.config)
+		took("d hangs", firstAnswers)
+		took("d hangs on", 0)
+	})
+}
+
+// A class alone is not enough: connector.plugin.version may rule a member out.
+func TestConnectorsGoWhereTheirVersionIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := placing(t)
+		p.has["a"], p.has["b"], p.has["c"] = []string{hdfs + "@1.9", files}, []string{hdfs + "@2.1", hdfs + "@1.9"}, []string{hdfs}
+		config := classed(5, map[string]string{"one": hdfs, "two": "HdfsSink", "any": hdfs, "latest": hdfs, "bad": hdfs, "none": hdfs})
+		for name, version := range map[string]string{"one": "1.9", "two": "[2.0,3)", "latest": "latest", "bad": "[1", "none": "[7,)"} {
+			config.ByName[name].Config["connector.plugin.version"] = version
+		}
+		a := s.join("a", "sessioned", config)
+		s.join("b", "sessioned", config)
+		s.join("c", "sessioned", config)
+		s.settle()
+		for connector, want := range map[string][]string{"one": {"a", "b"}, "two": {"b"}} {
+			for _, w := range s.board.where(connector) {
+				if !slices.Contains(want, w) {
+					t.Errorf("%s runs on %v, it can on %v", connector, s.board.where(connector), want)
+				}
+			}
+		}
+		if n := len(s.board.by); n != 18 {
+			t.Errorf("%d items run", n)
+		}
+		for version, want := range map[string]Holders{
+			"1.9":    {Have: []string{"http://a/", "http://b/"}, Lack: []string{"http://c/"}},
+			"[2,)":   {Have: []string{"http://b/"}, Lack: []string{"http://a/", "http://c/"}},
+			"[7,)":   {Lack: []string{"http://a/", "http://b/", "http://c/"}},
+			"latest": {Have: []string{"http://a/", "http://b/", "http://c/"}},
+			"[1":     {Have: []string{"http://a/", "http://b/", "http://c/"}},
+		} {
+			if h, _ := a.member.Holders(hdfs, version); !cmp.Equal(h, want) {
+				t.Errorf("%s: %+v", version, h)
+			}
+		}
+	})
+}
+
+// Who checks a config waits for members that may have its class.
+func TestWhoHasAClassIsKnownWhenTheFirstHasAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := placing(t)
+		p.has["b"], p.has["c"] = []string{files}, []string{hdfs}
+		p.late["b"], p.late["c"], p.silent["d"] = time.Second, 2*time.Second, true
+		a := s.join("a", "sessioned", classed(5, nil))
+		for _, id := range []string{"b", "c", "d"} {
+			s.join(id, "sessioned", a.worker.config)
+		}
+		s.rebalance()
+		await := func(class string, limit, want time.Duration) Holders {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			began := time.Now()
+			h, known := a.member.AwaitHolders(ctx, class, "")
+			if got := time.Since(began); !known || got != want {
+				t.Errorf("%s: known %v after %v, want %v", class, known, got, want)
+			}
+			return h
+		}
+		if h := await(hdfs, 4*time.Second, 2*time.Second-firstAnswers); !slices.Equal(h.Have, []string{"http://c/"}) {
+			t.Errorf("%+v", h)
+		}
+		if h := await(hdfs, time.Second, 0); len(h.Have) != 1 {
+			t.Errorf("%+v", h)
+		}
+		if h := await("com.example.Nobody", time.Second, time.Second); len(h.Have) != 0 || len(h.Unknown) != 1 {
+			t.Errorf("%+v", h)
+		}
+		if _, known := s.peers[1].member.AwaitHolders(t.Context(), hdfs, ""); known {
+			t.Error("a follower claims to know")
 		}
 	})
 }
@@ -270,7 +454,7 @@ func TestAFormerLeaderStopsAsking(t *testing.T) {
 				t.Fatal("the former leader goes on asking b")
 			}
 		}
-		if _, ok := a.member.Holders(hdfs); ok {
+		if _, ok := a.member.Holders(hdfs, ""); ok {
 			t.Error("the former leader claims to know")
 		}
 	})
@@ -293,18 +477,18 @@ func TestEagerGroupsArePlacedToo(t *testing.T) {
 }
 
 func TestCatalogsKnowAliases(t *testing.T) {
-	c := newCatalog([]string{hdfs, "io.other.JdbcSinkConnector", "io.third.JdbcSinkConnector", hdfs, "io.example.Outer$InnerConnector", "io.example.Connector"})
+	c := newCatalog(infos(hdfs, "io.other.JdbcSinkConnector", "io.third.JdbcSinkConnector", hdfs, "io.example.Outer$InnerConnector", "io.example.Connector"))
 	for name, want := range map[string]bool{
 		hdfs: true, "HdfsSinkConnector": true, "HdfsSink": true, "Hdfs": false, "io.example.HdfsSink": false,
 		"JdbcSink": false, "JdbcSinkConnector": false, "io.third.JdbcSinkConnector": true,
 		"Inner": true, "InnerConnector": true, "Connector": true, "": false, "org.example.Other": false,
 	} {
-		if got := c.has(name); got != want {
+		if got := c.has(needOf(name, "")); got != want {
 			t.Errorf("%q: %v", name, got)
 		}
 	}
-	if !(*catalog)(nil).has("anything") {
-		t.Error("a worker that is not known can run anything")
+	if (*catalog)(nil).canRun(needOf("anything", "")) != assignor.Unsure {
+		t.Error("of a worker that is not known nothing is known")
 	}
 }
 

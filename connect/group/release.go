@@ -94,10 +94,21 @@ func (t tenure) word(i connect.TaskID, st storage.Status, known bool) word {
 		return silent
 	case st.State == connect.StateUnassigned:
 		return done
-	case st.State == connect.StateFailed, assignor.IsConnector(i) && st.State == connect.StateStopped:
+	case !mayRun(i, st):
 		return atRest
 	}
 	return busy
+}
+
+// mayRun reports whether an item may be at work, by the last word of the worker that has it.
+func mayRun(i connect.TaskID, st storage.Status) bool {
+	switch st.State {
+	case connect.StateUnassigned, connect.StateFailed:
+		return false
+	case connect.StateStopped:
+		return !assignor.IsConnector(i)
+	}
+	return true
 }
 
 // released returns which of the lost items do not run any more.

@@ -2,11 +2,14 @@ package group
 
 import (
 	"fmt"
+	"maps"
 	"testing"
+	"testing/synctest"
 
 	"pgregory.net/rapid"
 
 	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/storage"
 )
 
 // level is the version that a group with these settings of connect.protocol speaks.
@@ -55,6 +58,63 @@ func TestRollingUpgradeAndDowngrade(t *testing.T) {
 			s.settle()
 			s.check(protocols, 12)
 		}
+	}
+}
+
+// report has every peer's status topic say what the board shows.
+func (s *script) report() {
+	statuses := map[connect.TaskID]storage.Status{}
+	s.board.mu.Lock()
+	for i, id := range s.board.by {
+		maps.Copy(statuses, said(connect.StateRunning, id, s.generation, i))
+	}
+	s.board.mu.Unlock()
+	for _, p := range s.peers {
+		p.worker.statuses = statuses
+	}
+}
+
+// TestANewLeaderTurnsAGroupToEager: the leader of a cooperative group leaves, and a worker
+// that speaks eager only comes in the same rebalance. Whoever leads then has dealt nothing
+// before; what the others run must not be started elsewhere while they still run it. The
+// board fails the test when it is.
+func TestANewLeaderTurnsAGroupToEager(t *testing.T) {
+	for _, tc := range []struct {
+		name                string
+		newcomerLeads, mute bool
+	}{{"a former follower leads", false, false}, {"the newcomer leads", true, false}, {"statuses cannot be read", false, true}} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &script{t: t, board: newBoard(t)}
+				config := clusterOf(10, map[string]int{"c": 8, "d": 2})
+				for _, id := range []string{"a:1", "b:1", "c:1"} {
+					s.join(id, "compatible", config)
+				}
+				s.settle()
+				s.leave(s.peers[0])
+				eager := s.join("d:1", "eager", config)
+				if tc.newcomerLeads {
+					s.peers = []*peer{eager, s.peers[0], s.peers[1]}
+				}
+				s.report()
+				before := s.board.count("b:1")
+				s.peers[0].worker.hangs = tc.mute
+				s.rebalance()
+				s.peers[0].worker.hangs = false
+				if n := s.board.count("b:1"); n != before && !tc.mute {
+					t.Errorf("b:1 had %d, has %d", before, n)
+				}
+				if len(s.peers[0].membership.takeRejoins()) != 1 {
+					t.Error("no second round")
+				}
+				s.settle()
+				for _, p := range s.peers {
+					if n := s.board.count(p.id); n != 4 {
+						t.Errorf("%s has %d items", p.id, n)
+					}
+				}
+			})
+		})
 	}
 }
 

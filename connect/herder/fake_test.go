@@ -235,12 +235,27 @@ func (m *fakeMember) LeaveFor(reason string, pause time.Duration) {
 	m.add("leave for %v: %s", pause, reason)
 }
 func (m *fakeMember) OwnerURL(connect.TaskID) string { return m.owner }
-func (m *fakeMember) Holders(string) (group.Holders, bool) {
+func (m *fakeMember) Holders(_, _ string) (group.Holders, bool) {
 	if m.holders == nil {
 		return group.Holders{}, false
 	}
 	return *m.holders, true
 }
+
+// AwaitHolders learns after holdersLate what a member has that had not told.
+func (m *fakeMember) AwaitHolders(ctx context.Context, class, version string) (group.Holders, bool) {
+	if h, known := m.Holders(class, version); !known || len(h.Have) > 0 || len(h.Unknown) == 0 {
+		return h, known
+	}
+	select {
+	case <-time.After(holdersLate):
+		return group.Holders{Have: m.holders.Unknown, Lack: m.holders.Lack}, true
+	case <-ctx.Done():
+		return *m.holders, true
+	}
+}
+
+const holdersLate = holdersTime - time.Second
 
 func (m *fakeMember) assigned(a group.Assignment) {
 	m.work <- func(ctx context.Context) { m.listener.Assigned(ctx, a) }

@@ -125,6 +125,8 @@ func TestFencingRequestsMustBeSigned(t *testing.T) {
 		r.take()
 		key := r.configs.Snapshot().SessionKey.Key
 		wantError(t, r.h.FenceZombies(t.Context(), "s", api.Signature{}), 400, "Internal request missing required signature")
+		wantError(t, r.h.FenceZombies(t.Context(), "s", api.Signature{Given: true, Algorithm: "HmacSHA256"}), 403, "invalid signature")
+		wantError(t, r.h.FenceZombies(t.Context(), "s", api.Signature{Given: true, MAC: "YQ=="}), 400, "Algorithm  not available")
 		wantError(t, r.h.FenceZombies(t.Context(), "s", api.Signature{Algorithm: "HmacSHA256", MAC: Sign("HmacSHA256", []byte("x"), nil)}), 403, "invalid signature")
 		r.want()
 		if err := r.h.FenceZombies(t.Context(), "s", api.Signature{Algorithm: "HmacSHA256", MAC: Sign("HmacSHA256", key, nil)}); err != nil {

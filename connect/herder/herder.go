@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/config/provider"
 	"github.com/penstock-io/penstock/connect/group"
 	"github.com/penstock-io/penstock/connect/plugin"
 	"github.com/penstock-io/penstock/connect/validate"
@@ -56,8 +57,12 @@ type Member interface {
 	LeaveFor(reason string, pause time.Duration)
 	// OwnerURL returns who runs an item, as the leader knows it, "" if unknown.
 	OwnerURL(id connect.TaskID) string
-	// Holders returns which members can run a connector class; false: not known here.
-	Holders(class string) (group.Holders, bool)
+	// Holders returns which members can run a connector class in a version that
+	// connector.plugin.version allows; false: not known here.
+	Holders(class, version string) (group.Holders, bool)
+	// AwaitHolders waits, until ctx ends, while nobody is known to have the class and members
+	// have not told yet.
+	AwaitHolders(ctx context.Context, class, version string) (group.Holders, bool)
 }
 
 var (
@@ -80,6 +85,9 @@ type Options struct {
 	URL      string // advertised, with trailing slash
 	Configs  storage.ConfigStore
 	StatusDB storage.StatusStore
+	// Providers resolve the placeholders of configs, for looking at them again; nil: nothing
+	// is started again because a value has changed.
+	Providers provider.Providers
 	// Offsets is the worker's store of source offsets, which the herder only starts and
 	// stops; nil: there is none.
 	Offsets   storage.OffsetStore
@@ -100,14 +108,17 @@ type Options struct {
 	// ExactlyOnce: exactly.once.source.support is enabled.
 	ExactlyOnce bool
 
-	SyncTimeout    time.Duration // worker.sync.timeout.ms
-	MaxDelay       time.Duration // scheduled.rebalance.max.delay.ms
-	UnsyncBackoff  time.Duration // worker.unsync.backoff.ms
-	Signing        Signing
-	TrackTopics    bool
-	ApplyLogLevel  func(namespace, level string) // cluster-wide logger changes; may be nil
-	Log            *zap.Logger
-	ShutdownBudget time.Duration // for stopping all plugins; 0 = 10 s
+	SyncTimeout   time.Duration // worker.sync.timeout.ms
+	MaxDelay      time.Duration // scheduled.rebalance.max.delay.ms
+	UnsyncBackoff time.Duration // worker.unsync.backoff.ms
+	Signing       Signing
+	// RequireSignatures refuses internal requests without one also while the group has a protocol
+	// without session keys: users have roles, which such a request would get round.
+	RequireSignatures bool
+	TrackTopics       bool
+	ApplyLogLevel     func(namespace, level string) // cluster-wide logger changes; may be nil
+	Log               *zap.Logger
+	ShutdownBudget    time.Duration // for stopping all plugins; 0 = 10 s
 }
 
 // Herder keeps what runs here equal to what should (Java: DistributedHerder,
@@ -141,6 +152,7 @@ type Herder struct {
 	assignedAt  time.Time   // when the last assignment came
 	keyTimer    *time.Timer
 	claimTimer  *time.Timer
+	reload      reload
 	claiming    bool                // write privileges are being claimed, or claimTimer runs
 	fencings    map[string]*fencing // by connector
 	readTries   int                 // left before everything is given up, see cannotReadConfigs
@@ -219,6 +231,7 @@ func (h *Herder) Run(ctx context.Context) error {
 // loop handles events until ctx ends (nil) or the membership fails.
 func (h *Herder) loop(ctx context.Context, left <-chan error) error {
 	h.rejoinAt, h.keyTimer, h.claimTimer, h.pacing = stoppedTimer(), stoppedTimer(), stoppedTimer(), stoppedTimer()
+	h.reload.timer = stoppedTimer()
 	for {
 		select {
 		case <-ctx.Done():
@@ -238,6 +251,8 @@ func (h *Herder) loop(ctx context.Context, left <-chan error) error {
 			h.rejoin("connector or task configs have changed")
 		case <-h.keyTimer.C:
 			h.rotateSessionKey()
+		case <-h.reload.timer.C:
+			h.checkProviders()
 		case <-h.claimTimer.C:
 			h.claiming = false
 			h.claimPrivileges()

@@ -32,12 +32,14 @@ type item struct {
 	// restart: stop, report RESTARTING if asked by a user, and start again.
 	restart       bool
 	restarting    bool // a user asked: RESTARTING is reported before the start
+	fence         fence
 	phase         phase
 	begun         bool          // was started at least once
 	whenIdle      []func()      // called when the item is idle, and not wanted or held
 	afterStart    []func(error) // called at the end of the next start
 	appliedTarget connect.TargetState
-	retargeting   bool // a change of the connector's state is under way
+	retargeting   bool         // a change of the connector's state is under way
+	used          []usedSource // where its placeholders lead, as of its start
 
 	// ctx is the instance's: ended when it is to stop, so that nothing waits for a
 	// plugin that hangs.
@@ -133,11 +135,13 @@ func (h *Herder) startItem(it *item) {
 		return
 	}
 	it.phase, it.restart, it.begun = starting, false, true
+	it.fence = fence{}
 	it.ctx, it.cancel = context.WithCancel(h.runCtx)
 	target := state.Target
 	it.appliedTarget = target
 	taskConfig := snapshot.TaskConfig(it.id)
 	h.background(it.ctx, func(ctx context.Context) func() {
+		used := h.lookUp(state.Config, taskConfig)
 		err := h.failMissing(it, state.Config)
 		switch {
 		case err != nil:
@@ -146,7 +150,10 @@ func (h *Herder) startItem(it *item) {
 		default:
 			err = h.Runtime.StartTask(ctx, it.id, state.Config, taskConfig, target)
 		}
-		return func() { h.itemStarted(it, err) }
+		return func() {
+			h.watch(it, used)
+			h.itemStarted(it, err)
+		}
 	})
 }
 

@@ -10,24 +10,35 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/plugin"
 	"github.com/penstock-io/penstock/rest/api"
 	"github.com/penstock-io/penstock/storage"
 )
 
-// A worker may lack the class of a connector that others have: in a group of JVM workers
-// and ours, or while a new plugin is rolled out. A leader of ours places such a connector
+// A worker may lack the class of a connector that others have, or the version that the
+// connector wants: in a group of JVM workers and ours, or while a new plugin is rolled out. A leader of ours places such a connector
 // where it can run (package group); here is what goes with that: who checks its config, and
 // what its status says when it came to the wrong worker all the same.
 
-// lacks returns why a connector cannot run here: its class is not known. A class with a
-// placeholder is for the runtime to resolve.
+// lacks returns why a connector cannot run here: its class is not known, or of another
+// version. What has a placeholder is for the runtime to resolve, and a version that cannot be
+// read is wrong on every worker.
 func (h *Herder) lacks(config map[string]string) error {
-	class := config["connector.class"]
+	class, version := config["connector.class"], config["connector.plugin.version"]
 	if class == "" || strings.Contains(class, "${") {
 		return nil
 	}
-	_, err := h.Plugins.Connector(class)
-	return err
+	p, err := h.Plugins.Connector(class)
+	if err != nil || strings.Contains(version, "${") {
+		return err
+	}
+	if _, err := plugin.ParseVersionRange(version); err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	if err := p.CheckVersion(version); err != nil {
+		return fmt.Errorf("Failed to instantiate class for connector %s: %w", config["name"], err) //nolint:revive,staticcheck // the JVM's wording
+	}
+	return nil
 }
 
 // failMissing reports an item FAILED whose class this worker lacks, with where it could
@@ -37,7 +48,7 @@ func (h *Herder) failMissing(it *item, config map[string]string) error {
 	if err == nil {
 		return nil
 	}
-	err = &connect.Error{Class: "org.apache.kafka.connect.errors.ConnectException", Msg: err.Error() + ". " + h.whereabouts(config["connector.class"])}
+	err = &connect.Error{Class: "org.apache.kafka.connect.errors.ConnectException", Msg: err.Error() + ". " + h.whereabouts(config)}
 	st := storage.Status{State: connect.StateFailed, WorkerID: h.WorkerID, Generation: h.Generation(), Trace: connect.Trace(err)}
 	if it.isConnector() {
 		h.StatusDB.PutConnectorSafe(it.id.Connector, st)
@@ -48,9 +59,13 @@ func (h *Herder) failMissing(it *item, config map[string]string) error {
 }
 
 // whereabouts says where a class that this worker lacks could run.
-func (h *Herder) whereabouts(class string) string {
+func (h *Herder) whereabouts(config map[string]string) string {
+	class, version := config["connector.class"], config["connector.plugin.version"]
 	here := fmt.Sprintf("This worker, %s, does not have %s", h.WorkerID, class)
-	holders, known := h.member.Holders(class)
+	if _, err := h.Plugins.Connector(class); err == nil {
+		here += " in version " + version
+	}
+	holders, known := h.member.Holders(class, version)
 	switch {
 	case h.standalone():
 		return here + "; link the plugin into it, or use another class."
@@ -67,8 +82,13 @@ func (h *Herder) whereabouts(class string) string {
 	return text + " Install the plugin on a worker, or use another class."
 }
 
-// remoteValidation bounds how long other workers may take to check a config.
-const remoteValidation = 30 * time.Second
+const (
+	// remoteValidation bounds how long other workers may take to check a config.
+	remoteValidation = 30 * time.Second
+	// holdersTime bounds how long a request waits for members that may have its class and
+	// have not told yet.
+	holdersTime = 3 * time.Second
+)
 
 var errRemoteValidation = errors.New("the workers that have the connector's class did not check its config within " + remoteValidation.String())
 
@@ -85,14 +105,16 @@ func (h *Herder) validateElsewhere(ctx context.Context, config map[string]string
 	if h.ValidateAt == nil {
 		return false, nil
 	}
-	holders, known := h.member.Holders(config["connector.class"])
+	asking, cancel := context.WithTimeout(ctx, holdersTime)
+	holders, known := h.member.AwaitHolders(asking, config["connector.class"], config["connector.plugin.version"])
+	cancel()
 	if !known {
 		return true, errStaleConfig() // a rebalance is under way: who is in the group is not known
 	}
 	if len(holders.Have) == 0 {
 		return false, nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, remoteValidation, errRemoteValidation)
+	ctx, cancel = context.WithTimeoutCause(ctx, remoteValidation, errRemoteValidation)
 	defer cancel()
 	for _, url := range holders.Have {
 		var infos api.ConfigInfos

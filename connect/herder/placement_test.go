@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/group"
@@ -73,6 +74,45 @@ func TestAMissingPluginIsReportedWithWhereItIs(t *testing.T) {
 	}
 }
 
+// A worker that has the class in another version only is like one that lacks it.
+func TestAnotherVersionIsReportedWithWhereItIs(t *testing.T) {
+	bubble(t, false, func(t *testing.T, r *rig) {
+		for name, version := range map[string]string{"c": "[2,)", "d": "[1.0,2.0)", "e": "latest", "f": "[2"} {
+			if err := r.configs.PutConnector(t.Context(), name, sinkConfig(name, "connector.plugin.version", version), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		r.take()
+		r.member.holders = &group.Holders{Have: []string{"http://a/"}, Lack: []string{"http://w:1/"}}
+		r.member.assigned(r.leads(3, []string{"c", "d", "e", "f"}))
+		r.wantAnyOrder("start connector d STARTED", "start connector e STARTED", "start connector f STARTED", // f is for the runtime to refuse
+			"task configs d", "task configs e", "task configs f", "rejoin: connector or task configs have changed", "rejoin: connector or task configs have changed", "rejoin: connector or task configs have changed")
+		st, _ := r.status.Connector("c")
+		want := "org.apache.kafka.connect.errors.ConnectException: Failed to instantiate class for connector c: Plugin io.example.TestSinkConnector not found that matches " +
+			"the version range [2,), available versions: [1.2]. This worker, w:1, does not have TestSink in version [2,); members that have it: http://a/. It is moved to one of them."
+		if st.State != connect.StateFailed || !strings.HasPrefix(st.Trace, want) {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// The config of another version is checked where that is.
+func TestTheLeaderHasConfigsCheckedWhereTheVersionIs(t *testing.T) {
+	c := &checker{answers: map[string]error{}}
+	bubble(t, false, func(t *testing.T, r *rig) {
+		c.trace = r.trace
+		r.member.assigned(r.leads(2, nil))
+		synctest.Wait()
+		r.take()
+		r.member.holders = &group.Holders{Have: []string{"http://a/"}, Lack: []string{"http://w:1/"}}
+		r.put("c", "connector.plugin.version", "[2,)")
+		r.want("http://a/ checks a config of TestSink", "rejoin: connector or task configs have changed")
+		r.put("d", "connector.plugin.version", "1.2")
+		r.want("rejoin: connector or task configs have changed")
+	}, func(o *Options) { o.ValidateAt = c.validate })
+}
+
 func TestAStandaloneWorkerNamesNobody(t *testing.T) {
 	bubble(t, true, func(t *testing.T, r *rig) {
 		r.foreign("c")
@@ -123,6 +163,14 @@ func TestTheLeaderHasConfigsCheckedWhereTheClassIs(t *testing.T) {
 		r.member.holders = &group.Holders{Lack: []string{"http://a/"}}
 		wantError(t, put("c"), 400, "Failed to find any class")
 		r.take()
+
+		// A member that has not told yet is waited for, and one that does not tell is not.
+		began := time.Now()
+		r.member.holders = &group.Holders{Lack: []string{"http://a/"}, Unknown: []string{"http://u/"}}
+		if err := put("late"); err != nil || time.Since(began) != holdersLate {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		r.want("http://u/ checks a config of "+elsewhere, "rejoin: connector or task configs have changed")
 
 		r.member.holders = &group.Holders{Have: []string{"http://a/", "http://b/"}}
 		c.answers["http://a/"] = errors.New("connection refused")

@@ -104,8 +104,8 @@ func (h *Herder) ResetActiveTopics(name string) {
 }
 
 // Validate checks a connector config as PUT …/config/validate shows it.
-func (h *Herder) Validate(ctx context.Context, config map[string]string) (api.ConfigInfos, error) {
-	return h.Validator.Validate(ctx, config)
+func (h *Herder) Validate(ctx context.Context, config map[string]string, nulls ...string) (api.ConfigInfos, error) {
+	return h.Validator.Validate(ctx, config, nulls...)
 }
 
 // PluginInfos lists what this worker can run.
@@ -114,6 +114,6 @@ func (h *Herder) PluginInfos(connectorsOnly bool) []api.PluginInfo {
 }
 
 // PluginConfig returns the definitions of one plugin's keys.
-func (h *Herder) PluginConfig(class string) ([]api.ConfigDefinition, error) {
-	return h.Validator.PluginConfig(class)
+func (h *Herder) PluginConfig(class, version string) ([]api.ConfigDefinition, error) {
+	return h.Validator.PluginConfig(class, version)
 }

@@ -105,6 +105,9 @@ func (l *listener) Assigned(ctx context.Context, a group.Assignment) {
 
 func (h *Herder) assigned(a group.Assignment) {
 	wasLeader := h.view.Load().leader
+	if before := h.assignment.MemberID; before != "" && before != a.MemberID {
+		h.outlivedMembership()
+	}
 	h.assignment, h.resolved = a, false
 	h.assignedAt = time.Now()
 	h.pacing.Stop() // what it was for is in the assignment, or asks again
@@ -180,6 +183,7 @@ func (h *Herder) startWork(a group.Assignment) {
 			h.items[id] = it
 		}
 		it.wanted, it.held = true, h.overtaken(a, id)
+		h.reviveFenced(it)
 		if it.phase == idle {
 			started.expect(it)
 		}

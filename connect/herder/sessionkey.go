@@ -102,10 +102,10 @@ func (h *Herder) rotateSessionKey() {
 
 // verify checks the signature of an internal request, in the JVM's order.
 func (h *Herder) verify(sig api.Signature) error {
-	if !h.view.Load().sessioned {
+	if !h.view.Load().sessioned && !h.RequireSignatures {
 		return nil
 	}
-	if sig.MAC == "" || sig.Algorithm == "" {
+	if !sig.Given && (sig.MAC == "" || sig.Algorithm == "") {
 		return api.Errorf(http.StatusBadRequest, "Internal request missing required signature")
 	}
 	if !knownToJava(sig.Algorithm) {

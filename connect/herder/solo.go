@@ -83,7 +83,12 @@ func (s *Solo) LeaveFor(_ string, pause time.Duration) {
 }
 
 // Holders knows nobody: a standalone worker is alone.
-func (s *Solo) Holders(string) (group.Holders, bool) { return group.Holders{}, false }
+func (s *Solo) Holders(_, _ string) (group.Holders, bool) { return group.Holders{}, false }
+
+// AwaitHolders is Holders.
+func (s *Solo) AwaitHolders(context.Context, string, string) (group.Holders, bool) {
+	return group.Holders{}, false
+}
 
 // OwnerURL returns this worker.
 func (s *Solo) OwnerURL(connect.TaskID) string { return s.url }

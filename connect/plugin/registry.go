@@ -56,6 +56,8 @@ type Plugin[T any] struct {
 	New func() T
 	// Overview says in a sentence or two what the plugin does, for the reference; may be "".
 	Overview string
+
+	twice bool // it is a converter and a header converter, and so the JVM counts it twice
 }
 
 // Connector is a connector plugin.
@@ -129,6 +131,11 @@ func New(set Set) (*Registry, error) {
 		return strings.Compare(a.Class, b.Class)
 	})
 	r.aliases = aliasesOf(r.infos)
+	for class, p := range r.keys {
+		if h := r.headers[class]; h != nil {
+			p.twice, h.twice = true, true
+		}
+	}
 	return r, nil
 }
 

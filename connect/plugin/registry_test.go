@@ -170,9 +170,14 @@ func TestCheckVersion(t *testing.T) {
 		{"4.3.1", "[1.0", "Unbounded range: [1.0"},
 		{"4.3.1", "[2.0,1.0]", "Range defies version ordering: [2.0,1.0]"},
 		{"4.3.1", "(1.0)", "Single version must be surrounded by []: (1.0)"},
-		{"4.3.1", "[1.0,1.0]", "Range cannot have identical boundaries"},
+		{"4.3.1", "[1.0,1.0]", "version range [1.0,1.0], available versions: [4.3.1]"},
+		{"4.3.1", "[1.0,1.0)", "Range defies version ordering: [1.0,1.0)"},
 		{"4.3.1", "[1,3],[2,4]", "Ranges overlap"},
-		{"4.3.1", "1.0,2.0", "Only fully-qualified sets allowed"},
+		{"4.3.1", "1.0,2.0", "version range [1.0,2.0], available versions: [4.3.1]"},
+		{"4.3.1", "1.0,5.0", ""}, // Kafka puts brackets around it
+		{"4.3.1", " ", "version range [,], available versions: [4.3.1]"},
+		{"4.3.1", "1)", "Single version must be surrounded by []: [1)"},
+		{"", "(,1.0]", ""}, {"", "undefined", ""}, // a word like any other
 		{"4.3.1", "[1.0],2.0", "Only fully-qualified sets allowed"},
 	} {
 		p := Plugin[int]{Class: "a.B", Version: tc.version}

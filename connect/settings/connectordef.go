@@ -121,7 +121,10 @@ func connectorTable(text string) []config.Key {
 }
 
 func checkRegex(_ string, v any) error {
-	text, _ := v.(string)
+	text, ok := v.(string)
+	if !ok {
+		return errors.New("Invalid regex: null")
+	}
 	if _, err := javaregex.Compile(text); err != nil {
 		return errors.New("Invalid regex: " + err.Error())
 	}

@@ -98,6 +98,8 @@ type REST struct {
 	// JAASFile is penstock.rest.jaas.config.file, the login configuration of the REST
 	// interface; "" = not set.
 	JAASFile string
+	// Access is who may do what, if that is more than the JVM can say.
+	Access Access
 
 	rawListeners string
 }

@@ -2,10 +2,10 @@ package settings
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
+	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config"
 )
 
@@ -99,19 +99,6 @@ func (p *Policy) overrides(props map[string]string, prefix string, connector map
 		return nil
 	}
 	slices.Sort(refused)
-	return &config.Error{Msg: "Client Config Overrides not allowed [" + strings.Join(refused, " ") + "] Remove the settings, or change " + policyKey + " of the worker."}
-}
-
-// RefusedOverrides returns the refusals of client settings that a connector overrides,
-// by full key.
-func (p *Policy) RefusedOverrides(prefix string, props map[string]string) map[string]string {
-	refused := map[string]string{}
-	for _, k := range slices.Sorted(maps.Keys(props)) {
-		if setting, ok := strings.CutPrefix(k, prefix); ok {
-			if msg := p.Check(setting); msg != "" {
-				refused[k] = msg
-			}
-		}
-	}
-	return refused
+	// The JVM's text lists the values, too.
+	return &connect.Error{Msg: "Client Config Overrides not allowed [" + strings.Join(refused, " ") + "] Remove the settings, or change " + policyKey + " of the worker."}
 }

@@ -11,7 +11,7 @@ import (
 var subtrees = []string{
 	"producer.", "consumer.", "admin.", "key.converter.", "value.converter.", "header.converter.", "config.providers.",
 	"config.storage.", "offset.storage.", "status.storage.", "listeners.https.", "admin.listeners.https.", "metrics.context.",
-	"internal.key.converter", "internal.value.converter",
+	"internal.key.converter", "internal.value.converter", accessPrefix,
 }
 
 // UnknownKeys returns the properties that nothing reads, sorted: mostly misspelt ones.
@@ -22,7 +22,7 @@ func (w *Worker) UnknownKeys() []string {
 	producer, consumer, admin := ProducerDef(), ConsumerDef(), AdminDef()
 	for _, k := range slices.Sorted(maps.Keys(w.Props)) {
 		// Worker properties also reach the clients of the internal topics.
-		if known.Key(k) == nil && producer.Key(k) == nil && consumer.Key(k) == nil && admin.Key(k) == nil && k != allowlistKey && k != jaasFileKey &&
+		if known.Key(k) == nil && producer.Key(k) == nil && consumer.Key(k) == nil && admin.Key(k) == nil && k != allowlistKey &&
 			!slices.ContainsFunc(subtrees, func(p string) bool { return strings.HasPrefix(k, p) }) {
 			unknown = append(unknown, k)
 		}

@@ -96,6 +96,7 @@ func ParseWorker(props map[string]string, mode Mode) (*Worker, error) {
 	if mode == Distributed {
 		problems = append(problems, w.parseDistributed())
 	}
+	problems = append(problems, w.parseAccess())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -133,7 +134,7 @@ func (w *Worker) parseREST(props map[string]string) error {
 	r.Origins, problems[2] = parseOrigins(v.String("access.control.allow.origin"))
 	r.AllowMethods = v.String("access.control.allow.methods")
 	r.HeaderRules, _ = ParseHeaderRules(v.String("response.http.headers.config")) // checked by the definition
-	r.Extensions, r.JAASFile = v.List("rest.extension.classes"), strings.TrimSpace(props[jaasFileKey])
+	r.Extensions = v.List("rest.extension.classes")
 	return errors.Join(problems[:]...)
 }
 

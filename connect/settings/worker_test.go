@@ -95,7 +95,7 @@ func TestDefaultsOfADistributedWorker(t *testing.T) {
 		HeaderConverter: Plugin{Class: "org.apache.kafka.connect.storage.SimpleHeaderConverter", Props: map[string]string{}},
 		GracefulTimeout: 5 * time.Second, OffsetFlushInterval: time.Minute, OffsetFlushTimeout: 5 * time.Second,
 		TopicTracking: true, TopicCreation: true, TopicTrackingReset: true,
-		REST:    REST{Listeners: []Listener{{"http", "", 8083}}, AdminListeners: []Listener{}, Extensions: []string{}},
+		REST:    REST{Listeners: []Listener{{"http", "", 8083}}, AdminListeners: []Listener{}, Extensions: []string{}, Access: defaultAccess()},
 		GroupID: "connect-cluster", SessionTimeout: 10 * time.Second, RebalanceTimeout: time.Minute, HeartbeatInterval: 3 * time.Second,
 		RetryBackoff: 100 * time.Millisecond, SyncTimeout: 3 * time.Second, UnsyncBackoff: 5 * time.Minute, MaxDelay: 5 * time.Minute,
 		Protocol: "sessioned", ExactlyOnce: "disabled",

@@ -56,10 +56,12 @@ func (*topicNameMatches) ConfigDef() *config.Def {
 }
 
 func checkRegex(_ string, v any) error {
-	if text, ok := v.(string); ok {
-		if _, err := javaregex.Compile(text); err != nil {
-			return errors.New("Invalid regex: " + err.Error())
-		}
+	text, ok := v.(string)
+	if !ok {
+		return errors.New("Invalid regex: null")
+	}
+	if _, err := javaregex.Compile(text); err != nil {
+		return errors.New("Invalid regex: " + err.Error())
 	}
 	return nil
 }

@@ -97,10 +97,13 @@ func (r *run) converterVersion(k *config.Key, classKey string, worker settings.P
 	if !given {
 		class, required = worker.Class, worker.Version
 	}
-	version, known := r.versionOf(classKey, class)
+	version, known := r.versionOf(classKey, strings.TrimSpace(class))
 	r.versionKey(k, classKey, version, required)
 	if !known {
-		k.Default, k.Recommender = nil, versions{classKey: classKey}
+		k.Recommender = versions{classKey: classKey}
+	}
+	if !known || class != strings.TrimSpace(class) { // the JVM does not find a class with blanks
+		k.Default = nil
 	}
 }
 
@@ -158,6 +161,14 @@ func (p proposals) Visible(string, config.Values) bool { return true }
 type versions struct {
 	proposals
 	classKey string
+}
+
+// ValidValues returns the versions if there is a class.
+func (v versions) ValidValues(key string, parsed config.Values) []any {
+	if parsed.Null(v.classKey) {
+		return nil
+	}
+	return v.proposals.ValidValues(key, parsed)
 }
 
 // Visible reports whether the class key has a value.

@@ -64,8 +64,11 @@ func (p *part) addEmbedded(k *config.Key, prefix string, v config.Value) {
 	info := api.ConfigInfo{Value: value(v)}
 	if k != nil {
 		info.Definition = definition(k, prefix)
-		if k.Group != "" {
-			p.groups = append(p.groups, k.Group)
+		if k.Internal {
+			info.Definition.Group = new(string) // the JVM's has a group without a name
+		}
+		if group := info.Definition.Group; group != nil {
+			p.groups = append(p.groups, *group)
 		}
 	}
 	if len(v.Errors) > 0 {

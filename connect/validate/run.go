@@ -17,7 +17,31 @@ import (
 type run struct {
 	*Validator
 	props  map[string]string
+	nulls  []string // keys whose value is null, none of which is in props
 	plugin *plugin.Connector
+}
+
+// nullValue is the error of a key that was given as null.
+const nullValue = "Null value can not be supplied as the configuration value."
+
+func (r *run) isNull(key string) bool { return slices.Contains(r.nulls, key) }
+
+// has tells whether a key was given, null included.
+func (r *run) has(key string) bool {
+	_, given := r.props[key]
+	return given || r.isNull(key)
+}
+
+// below returns the keys that begin with a prefix, without it, in the JVM's order, which is
+// that of a hash map; nulls among them.
+func (r *run) below(prefix string) []string {
+	var names []string
+	for _, k := range config.HashOrder(append(slices.Sorted(maps.Keys(r.props)), r.nulls...)) {
+		if name, ok := strings.CutPrefix(k, prefix); ok && name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // all checks everything. The converters come first, because their errors are also errors
@@ -25,10 +49,11 @@ type run struct {
 func (r *run) all(class string) (infos api.ConfigInfos, err error) {
 	defer recoverPlugin(r.plugin.Class, &err)
 	framework := r.frameworkDef()
-	found := newValues(framework.Validate(r.props))
+	found := newValues(framework.Validate(r.props, r.nulls...))
 	connector := r.plugin.New()
 	r.checkSink(found)
 	r.checkExactlyOnce(connector, found)
+	found.failAll(r.nulls, nullValue)
 	var converters []part
 	for _, key := range settings.ConverterKeys() {
 		converters = append(converters, r.converter(key, found))
@@ -39,7 +64,7 @@ func (r *run) all(class string) (infos api.ConfigInfos, err error) {
 	if own == nil {
 		return infos, fmt.Errorf("%s.ConfigDef() returned nil. This is a defect of the connector", r.plugin.Class)
 	}
-	main := mainPart(framework, own, found, connectorValues(connector, own, r.props))
+	main := mainPart(framework, own, found, connectorValues(connector, own, r.props, r.nulls))
 	infos = api.ConfigInfos{Name: class, Groups: []string{}, Configs: []api.ConfigInfo{}}
 	for _, p := range append([]part{main}, parts...) {
 		infos.ErrorCount += p.errors
@@ -57,9 +82,10 @@ func (r *run) all(class string) (infos api.ConfigInfos, err error) {
 // only the keys of every connector are checked.
 func (r *run) wrongVersion(class string, err error) api.ConfigInfos {
 	framework := r.connectorDef()
-	found := newValues(framework.Validate(r.props))
+	found := newValues(framework.Validate(r.props, r.nulls...))
 	found.fail("connector.class", err.Error())
 	found.fail("connector.plugin.version", err.Error())
+	found.failAll(r.nulls, nullValue)
 	main := mainPart(framework, config.NewDef(), found, nil)
 	return api.ConfigInfos{Name: class, ErrorCount: main.errors, Groups: main.groups, Configs: main.configs}
 }
@@ -82,7 +108,9 @@ func (r *run) checkGroup(found *values) {
 		return
 	}
 	const override = settings.ConsumerOverride + "group.id"
-	if id, given := r.props[override]; given {
+	if id, given := r.props[override]; r.isNull(override) {
+		found.show(override, nil)
+	} else if given {
 		found.show(override, id) // the JVM lists it among the connector's keys in any case
 		if id == group {
 			found.fail(override, fmt.Sprintf("Consumer group %s conflicts with Connect worker group %s", id, group))
@@ -105,7 +133,8 @@ func (r *run) clientOverrides() []part {
 	if !source || ownOffsets {
 		parts = append(parts, r.overrides(settings.ConsumerOverride, settings.ConsumerDef()))
 	}
-	if dlq || ownOffsets || source && settings.UsesTopicCreation(r.props) {
+	createsTopics := settings.UsesTopicCreation(r.props) || slices.ContainsFunc(r.nulls, func(k string) bool { return strings.HasPrefix(k, "topic.creation.") })
+	if dlq || ownOffsets || source && createsTopics {
 		parts = append(parts, r.overrides(settings.AdminOverride, settings.AdminDef()))
 	}
 	return parts
@@ -114,25 +143,21 @@ func (r *run) clientOverrides() []part {
 // overrides checks client settings against the worker's policy and their types. Which
 // values are allowed is left to the client, as in the JVM.
 func (r *run) overrides(prefix string, client *config.Def) part {
-	refused := r.Worker.Policy.RefusedOverrides(prefix, r.props)
-	var names []string // in the order in which the JVM comes by them, through two hash maps
-	for _, k := range config.HashOrder(slices.Sorted(maps.Keys(r.props))) {
-		if name, ok := strings.CutPrefix(k, prefix); ok {
-			names = append(names, name)
-		}
-	}
 	var p part
-	for _, name := range config.HashOrder(names) {
-		v := config.Value{Name: prefix + name, Value: r.props[prefix+name], Visible: true}
+	for _, name := range config.HashOrder(r.below(prefix)) {
+		v := config.Value{Name: prefix + name, Visible: true}
+		if text, given := r.props[v.Name]; given {
+			v.Value = text
+		}
 		k := client.Key(name)
-		if k != nil {
+		if k != nil && v.Value != nil {
 			parsed, err := client.ParseValue(name, r.props[prefix+name], k.Type)
 			v.Value = parsed
 			if err != nil {
 				v.Errors = append(v.Errors, err.Error())
 			}
 		}
-		if msg := refused[prefix+name]; msg != "" {
+		if msg := r.Worker.Policy.Check(name); msg != "" {
 			v.Errors = append(v.Errors, msg)
 		}
 		p.addEmbedded(k, prefix, v)
@@ -144,28 +169,34 @@ func (r *run) overrides(prefix string, client *config.Def) part {
 // worker's was checked when the worker started.
 func (r *run) converter(key string, found *values) part {
 	var p part
-	name, versionKey := r.props[key], key+".plugin.version"
-	if _, given := r.props[key]; !given || failed(found, key) || failed(found, versionKey) {
+	name, given := r.props[key]
+	versionKey := key + ".plugin.version"
+	if !given || failed(found, key) || failed(found, versionKey) {
 		return p
 	}
-	def, err := r.converterDef(key, name)
-	if err != nil {
-		found.fail(key, err.Error())
-		found.fail(versionKey, err.Error())
+	def, checkVersion := r.converterDef(key, name)
+	if def == nil { // the JVM does not trim the name here
+		found.fail(key, fmt.Sprintf("Failed to load class %s: %s", name, name))
 		return p
 	}
-	own := map[string]string{}
-	for k, v := range r.props {
-		if option, ok := strings.CutPrefix(k, key+"."); ok {
+	if err := checkVersion(versionText(r.props, versionKey)); err != nil {
+		found.failAll([]string{key, versionKey}, err.Error())
+		return p
+	}
+	own, nulls := map[string]string{}, []string{}
+	for _, option := range r.below(key + ".") {
+		if v, given := r.props[key+"."+option]; given {
 			own[option] = v
+		} else {
+			nulls = append(nulls, option)
 		}
 	}
-	if own[convert.TypeKey] == "" {
-		own[convert.TypeKey] = strings.TrimSuffix(key, ".converter")
+	if _, given := own[convert.TypeKey]; !given {
+		own[convert.TypeKey] = strings.TrimSuffix(key, ".converter") // also in place of null
 	}
 	byName := map[string]config.Value{}
 	var order []string
-	for _, v := range def.Validate(own) {
+	for _, v := range def.Validate(own, nulls...) {
 		byName[v.Name] = v
 		order = append(order, v.Name)
 	}
@@ -182,19 +213,15 @@ func failed(found *values, key string) bool {
 	return v != nil && len(v.Errors) > 0
 }
 
-// converterDef returns the keys of a converter in the version that the connector wants.
-func (r *run) converterDef(key, name string) (*config.Def, error) {
-	version := r.props[key+".plugin.version"]
+// converterDef returns the keys of a converter, and the check of its version; nil for an
+// unknown one.
+func (r *run) converterDef(key, name string) (def *config.Def, checkVersion func(text string) error) {
 	if key == "header.converter" {
-		p, err := r.Plugins.HeaderConverter(name)
-		if err != nil {
-			return nil, err
+		if p, err := r.Plugins.HeaderConverter(name); err == nil {
+			return p.New().ConfigDef(), p.CheckVersion
 		}
-		return p.New().ConfigDef(), p.CheckVersion(version)
+	} else if p, err := r.Plugins.Converter(name); err == nil {
+		return p.New().ConfigDef(), p.CheckVersion
 	}
-	p, err := r.Plugins.Converter(name)
-	if err != nil {
-		return nil, err
-	}
-	return p.New().ConfigDef(), p.CheckVersion(version)
+	return nil, nil
 }

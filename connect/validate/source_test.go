@@ -130,7 +130,7 @@ func TestATransformWithoutDefinitionIsRefused(t *testing.T) {
 }
 
 func TestVersionsOfUnknownTransformsMustBeVersions(t *testing.T) {
-	infos, err := newValidator(t, "All").Validate(t.Context(), valid("transforms", "a", "transforms.a.plugin.version", "[1.0"))
+	infos, err := newValidator(t, "All").Validate(t.Context(), valid("transforms", "a", "transforms.a.type", "x", "transforms.a.plugin.version", "[1.0"))
 	if got := errorsOf(infos, "transforms.a.plugin.version"); err != nil || len(got) != 1 || got[0] != "Unbounded range: [1.0" {
 		t.Errorf("%v, %q", err, got)
 	}

@@ -47,8 +47,7 @@ func (r *run) transforms() chained {
 				Doc: "Whether the transformation is applied when the predicate is not met instead."},
 		},
 		check: func(prefix string) error {
-			_, negated := r.props[prefix+"negate"]
-			if _, given := r.props[prefix+"predicate"]; given || !negated {
+			if r.has(prefix+"predicate") || !r.has(prefix+"negate") {
 				return nil
 			}
 			return &config.Error{Key: prefix + "type", Msg: fmt.Sprintf("Config '%snegate' was provided but there is no config '%spredicate' "+
@@ -85,12 +84,13 @@ func (r *run) addChained(def *config.Def, c chained) {
 // which plugin it is.
 func (r *run) addChainedPlugin(def *config.Def, c chained, name string) {
 	prefix, group := c.list+"."+name+".", c.group+": "+name
-	p, err := c.find(strings.TrimSpace(r.props[prefix+"type"]))
+	class, given := r.props[prefix+"type"]
+	p, err := c.find(strings.TrimSpace(class))
 	own := c.ownKeys(p, err)
 	versionErr := error(nil)
-	if text := r.props[prefix+"plugin.version"]; err == nil {
+	if text := versionText(r.props, prefix+"plugin.version"); err == nil {
 		versionErr = p.checkVersion(text)
-	} else if text != "latest" {
+	} else if given && text != "latest" {
 		_, versionErr = plugin.ParseVersionRange(text)
 	}
 	kind := strings.ToLower(c.iface)
@@ -118,8 +118,8 @@ func (r *run) addChainedPlugin(def *config.Def, c chained, name string) {
 		Name: prefix + "plugin.version", Type: config.TypeString, Importance: config.High,
 		Doc: fmt.Sprintf("Version range that the version of the %s %s must lie in.", kind, name), Group: group, Order: 1, Width: config.WidthLong,
 		DisplayName: c.iface + " version for " + name,
-		Validator: func(key string, _ any) error {
-			if versionErr != nil {
+		Validator: func(key string, v any) error {
+			if versionErr != nil && v != "latest" { // without the blanks that make the type wrong
 				return &config.Error{Key: key, Msg: versionErr.Error()}
 			}
 			return nil

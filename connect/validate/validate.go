@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/config"
+	"github.com/penstock-io/penstock/connect/config/provider"
 	"github.com/penstock-io/penstock/connect/plugin"
 	"github.com/penstock-io/penstock/connect/settings"
 	"github.com/penstock-io/penstock/rest/api"
@@ -34,30 +35,31 @@ func New(o Options) *Validator { return &Validator{o} }
 // Validate checks a config, whose placeholders may be unresolved; the result shows them
 // resolved. Wrong values are part of the result. An error, an *api.Error with status 400,
 // means that there is nothing to check against: no class, an unknown one, or a version
-// text that is none.
-func (v *Validator) Validate(ctx context.Context, raw map[string]string) (api.ConfigInfos, error) {
+// text that is none. One of a config provider is returned as it is: it is not the request's
+// fault. nulls are keys whose value is null, which is an error of each.
+func (v *Validator) Validate(ctx context.Context, raw map[string]string, nulls ...string) (api.ConfigInfos, error) {
 	if err := ctx.Err(); err != nil {
 		return api.ConfigInfos{}, context.Cause(ctx)
 	}
 	props, err := v.resolve(raw)
 	if err != nil {
-		return api.ConfigInfos{}, badRequest(err)
+		return api.ConfigInfos{}, err
 	}
 	class, given := props["connector.class"]
 	if !given {
-		return api.ConfigInfos{}, api.Errorf(http.StatusBadRequest, "Connector config %s contains no connector type", javaMap(settings.SinkDef().Redact(raw)))
+		return api.ConfigInfos{}, api.Errorf(http.StatusBadRequest, "Connector config %s contains no connector type", javaMap(settings.SinkDef().Redact(raw), nulls))
 	}
 	p, err := v.Plugins.Connector(class)
 	if err != nil {
 		return api.ConfigInfos{}, badRequest(err)
 	}
-	version := props["connector.plugin.version"]
+	version := versionText(props, "connector.plugin.version")
 	if version != "latest" {
 		if _, err := plugin.ParseVersionRange(version); err != nil {
 			return api.ConfigInfos{}, badRequest(err)
 		}
 	}
-	r := &run{Validator: v, props: props, plugin: p}
+	r := &run{Validator: v, props: props, nulls: nulls, plugin: p}
 	if err := p.CheckVersion(version); err != nil {
 		return r.wrongVersion(class, err), nil
 	}
@@ -80,44 +82,48 @@ func badRequest(err error) error {
 }
 
 // javaMap is Map.toString; the order of the request is not known any more.
-func javaMap(props map[string]string) string {
-	pairs := make([]string, 0, len(props))
-	for _, k := range slices.Sorted(maps.Keys(props)) {
-		pairs = append(pairs, k+"="+props[k])
+func javaMap(props map[string]string, nulls []string) string {
+	pairs := make([]string, 0, len(props)+len(nulls))
+	for k, v := range props {
+		pairs = append(pairs, k+"="+v)
 	}
+	for _, k := range nulls {
+		pairs = append(pairs, k+"=null")
+	}
+	slices.Sort(pairs)
 	return "{" + strings.Join(pairs, ", ") + "}"
 }
 
+// versionText is the text of a key for a version. To plugin.CheckVersion an empty one means
+// that there is none; in a config it is a version that no plugin has, and so is a blank.
+func versionText(props map[string]string, key string) string {
+	if text, given := props[key]; text != "" || !given {
+		return text
+	}
+	return " "
+}
+
 // PluginConfig returns the definitions of the keys of a plugin, by class or alias: its own,
-// and for a connector the keys of every connector behind them. An unknown plugin is an
-// *api.Error with status 404.
-func (v *Validator) PluginConfig(class string) (defs []api.ConfigDefinition, err error) {
+// and for a connector the keys of every connector behind them. version is the text that the
+// plugin's version must meet, as that of a *.plugin.version key. Errors are *api.Error: 404
+// for an unknown plugin, 400 for one without configs or in another version.
+func (v *Validator) PluginConfig(class, version string) (defs []api.ConfigDefinition, err error) {
+	if _, err := plugin.ParseVersionRange(version); version != "latest" && err != nil {
+		return nil, api.Errorf(http.StatusBadRequest, "Invalid version specification: %s", version)
+	}
+	version = versionText(map[string]string{"": version}, "")
 	full, ok := v.Plugins.Resolve(class)
+	if !ok && isOtherPlugin(class) {
+		return nil, api.Errorf(http.StatusBadRequest, "Invalid plugin class %s. Valid types are sink, source, converter, header_converter, "+
+			"transformation, predicate.", class)
+	}
 	if !ok {
 		return nil, api.Errorf(http.StatusNotFound, "Unknown plugin %s.", class)
 	}
 	defer recoverPlugin(full, &err)
-	var def *config.Def
-	if p, err := v.Plugins.Connector(full); err == nil {
-		def = p.New().ConfigDef().Clone()
-		for _, k := range kindDef(p.Kind).Keys() {
-			if k.Name == "connector.plugin.version" {
-				k.Default = versionDefault(p.Version)
-			}
-			if def.Key(k.Name) == nil {
-				def.Add(k)
-			}
-		}
-	} else if p, err := v.Plugins.Converter(full); err == nil {
-		def = p.New().ConfigDef()
-	} else if p, err := v.Plugins.HeaderConverter(full); err == nil {
-		def = p.New().ConfigDef()
-	} else if p, err := v.Plugins.Transformation(full); err == nil {
-		def = p.New().ConfigDef()
-	} else if p, err := v.Plugins.Predicate(full); err == nil {
-		def = p.New().ConfigDef()
-	} else {
-		return nil, err
+	def, err := v.pluginDef(full, version)
+	if err != nil {
+		return nil, badRequest(err)
 	}
 	defs = make([]api.ConfigDefinition, 0, len(def.Keys()))
 	for i := range def.Keys() {
@@ -126,6 +132,45 @@ func (v *Validator) PluginConfig(class string) (defs []api.ConfigDefinition, err
 		}
 	}
 	return defs, nil
+}
+
+// isOtherPlugin tells whether a name is that of a plugin that REST does not list, by class or
+// alias: override policies and config providers.
+func isOtherPlugin(name string) bool {
+	return slices.ContainsFunc(append(settings.PolicyClasses(), slices.Collect(maps.Keys(provider.Builtin(nil)))...), func(class string) bool {
+		simple := class[strings.LastIndexByte(class, '.')+1:]
+		return name == class || name == simple || name == strings.TrimSuffix(simple, "ConnectorClientConfigOverridePolicy") ||
+			name == strings.TrimSuffix(simple, "ConfigProvider")
+	})
+}
+
+func (v *Validator) pluginDef(full, version string) (*config.Def, error) {
+	if p, err := v.Plugins.Connector(full); err == nil {
+		def := p.New().ConfigDef().Clone()
+		for _, k := range kindDef(p.Kind).Keys() {
+			if k.Name == "connector.plugin.version" {
+				k.Default = versionDefault(p.Version)
+			}
+			if def.Key(k.Name) == nil {
+				def.Add(k)
+			}
+		}
+		return def, p.CheckVersion(version)
+	}
+	if p, err := v.Plugins.Converter(full); err == nil {
+		return p.New().ConfigDef(), p.CheckVersion(version)
+	}
+	if p, err := v.Plugins.HeaderConverter(full); err == nil {
+		return p.New().ConfigDef(), p.CheckVersion(version)
+	}
+	if p, err := v.Plugins.Transformation(full); err == nil {
+		return p.New().ConfigDef(), p.CheckVersion(version)
+	}
+	p, err := v.Plugins.Predicate(full)
+	if err != nil {
+		return nil, err
+	}
+	return p.New().ConfigDef(), p.CheckVersion(version)
 }
 
 // versionDefault is the version shown for a key that names none: a plugin that tells
@@ -174,10 +219,24 @@ func (v *values) fail(key, msg string) {
 	v.byKey[key].Errors = append(v.byKey[key].Errors, msg)
 }
 
-// connectorValues asks the connector itself.
-func connectorValues(c connect.Connector, def *config.Def, props map[string]string) []config.Value {
-	if own, ok := c.(connect.ConfigValidator); ok {
-		return own.ValidateConfig(props)
+// failAll adds an error to several keys.
+func (v *values) failAll(keys []string, msg string) {
+	for _, k := range keys {
+		v.fail(k, msg)
 	}
-	return def.Validate(props)
+}
+
+// connectorValues asks the connector itself. It is not told of nulls, which it could not use:
+// they are refused here, where the JVM stores them and the connector cannot start.
+func connectorValues(c connect.Connector, def *config.Def, props map[string]string, nulls []string) []config.Value {
+	values := def.Validate(props, nulls...)
+	if own, ok := c.(connect.ConfigValidator); ok {
+		values = own.ValidateConfig(props)
+	}
+	for i := range values {
+		if v := &values[i]; slices.Contains(nulls, v.Name) {
+			v.Value, v.Errors = nil, append(v.Errors, nullValue)
+		}
+	}
+	return values
 }

@@ -45,8 +45,8 @@ func TestPlaceholdersAreResolved(t *testing.T) {
 	if err != nil || !slices.Contains(errorsOf(infos, "tasks.max"), "Invalid value 0 for configuration tasks.max: Value must be at least 1") {
 		t.Errorf("%q, %v", errorsOf(infos, "tasks.max"), err)
 	}
-	var e *api.Error
-	if _, err = v.Validate(t.Context(), valid("tasks.max", "${env:BROKEN}")); !errors.As(err, &e) || e.Status != 400 {
+	var e *api.Error // a status of 500
+	if _, err = v.Validate(t.Context(), valid("tasks.max", "${env:BROKEN}")); err == nil || errors.As(err, &e) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -92,5 +92,91 @@ func TestConnectorsOwnValidation(t *testing.T) {
 	check = func(map[string]string) []config.Value { panic("a defect") }
 	if _, err = v.Validate(t.Context(), valid("connector.class", "CheckingSink")); err == nil || !strings.Contains(err.Error(), "a defect") {
 		t.Errorf("a panic gave %v", err)
+	}
+}
+
+// refused returns the message of an error with a status.
+func refused(t *testing.T, err error, status int) string {
+	t.Helper()
+	var e *api.Error
+	if !errors.As(err, &e) || e.Status != status {
+		t.Fatalf("got %v, want a %d", err, status)
+	}
+	return e.Message
+}
+
+func TestPluginConfigOfAVersion(t *testing.T) {
+	v := newValidator(t, "All")
+	for _, version := range []string{"latest", "4.3.1", " [4.0,5) ", ","} {
+		if defs, err := v.PluginConfig("FileStreamSink", version); err != nil || len(defs) == 0 {
+			t.Errorf("%q: %v, %v", version, defs, err)
+		}
+	}
+	const notFound = "Plugin " + fileSinkClass + " not found that matches the version range "
+	for version, want := range map[string]string{
+		"1.0": notFound + "[1.0,1.0], available versions: [4.3.1]", "": notFound + "[,], available versions: [4.3.1]",
+		"Latest": notFound + "[Latest,Latest], available versions: [4.3.1]", "[1.0": "Invalid version specification: [1.0",
+	} {
+		_, err := v.PluginConfig("FileStreamSink", version)
+		if got := refused(t, err, 400); got != want {
+			t.Errorf("%q: %s", version, got)
+		}
+	}
+	for _, class := range []string{"Json", "Simple", "RegexRouter", "TopicNameMatches"} {
+		_, err := v.PluginConfig(class, "1.0")
+		want := "available versions: [4.3.1]"
+		if class == "Json" {
+			want = "available versions: [4.3.1, 4.3.1]" // as converter and as header converter
+		}
+		if got := refused(t, err, 400); !strings.HasSuffix(got, want) {
+			t.Errorf("%s: %s", class, got)
+		}
+	}
+}
+
+func TestPluginConfigOfWhatHasNone(t *testing.T) {
+	v := newValidator(t, "All")
+	for _, class := range []string{"All", "NoneConnectorClientConfigOverridePolicy", "EnvVar", "org.apache.kafka.common.config.provider.FileConfigProvider"} {
+		_, err := v.PluginConfig(class, "latest")
+		if got := refused(t, err, 400); got != "Invalid plugin class "+class+". Valid types are sink, source, converter, header_converter, transformation, predicate." {
+			t.Errorf("%s: %s", class, got)
+		}
+	}
+	_, err := v.PluginConfig("NoSuch", "latest")
+	if got := refused(t, err, 404); got != "Unknown plugin NoSuch." {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestNullsOfConnectorsOwnKeysAreRefused(t *testing.T) {
+	check := func(props map[string]string) []config.Value {
+		if _, given := props["file"]; given {
+			t.Error("the connector was told of a null")
+		}
+		return []config.Value{{Name: "file", Value: "f", Visible: true}}
+	}
+	v := newValidator(t, "All", plugin.Plugin[connect.Connector]{Class: "io.example.CheckingSink",
+		New: func() connect.Connector { return checkingSink{check: check} }})
+	for _, class := range []string{"FileStreamSink", "CheckingSink"} {
+		infos, err := v.Validate(t.Context(), valid("connector.class", class), "file")
+		if err != nil || infos.ErrorCount != 1 || !slices.Equal(errorsOf(infos, "file"), []string{nullValue}) {
+			t.Errorf("%s: %d %q, %v", class, infos.ErrorCount, errorsOf(infos, "file"), err)
+		}
+	}
+}
+
+func TestAMissingClassShowsTheNulls(t *testing.T) {
+	for _, tc := range []struct {
+		props map[string]string
+		nulls []string
+		want  string
+	}{
+		{map[string]string{}, nil, "{}"}, {map[string]string{}, []string{"connector.class"}, "{connector.class=null}"},
+		{map[string]string{"name": "c", "db.password": "hush"}, []string{"connector.class", "x"}, "{connector.class=null, db.password=[hidden], name=c, x=null}"},
+	} {
+		_, err := newValidator(t, "All").Validate(t.Context(), tc.props, tc.nulls...)
+		if got := refused(t, err, 400); got != "Connector config "+tc.want+" contains no connector type" {
+			t.Errorf("got %s", got)
+		}
 	}
 }

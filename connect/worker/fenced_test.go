@@ -11,7 +11,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/connect/settings"
 	"github.com/penstock-io/penstock/internal/kafka"
+	"github.com/penstock-io/penstock/internal/kafkatest"
 )
 
 // fencedBody is a task that a newer producer with its transactional id has fenced out.
@@ -38,10 +40,15 @@ func TestAZombieDoesNotReportItsSuccessorAsFailed(t *testing.T) {
 				tr := &trace{}
 				st := &Statuses{Store: &fakeStatuses{trace: tr}, WorkerID: "w:1", Generation: func() int { return 1 }}
 				task := newTask(connect.TaskID{Connector: "c"}, "", connect.TargetStarted, st, zap.NewNop())
+				told := 0
+				task.fenced = func() { told++ }
 				go task.run(t.Context(), fencedBody{})
 				if tc.stop {
 					time.Sleep(successorTime - time.Second)
 					synctest.Wait()
+					if told != 1 {
+						t.Errorf("the worker was told %d times", told)
+					}
 					task.requestStop()
 				}
 				<-task.done
@@ -50,5 +57,26 @@ func TestAZombieDoesNotReportItsSuccessorAsFailed(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A worker says which of its tasks were fenced, and stops such a task at once.
+func TestAWorkerTellsOfAFencedTask(t *testing.T) {
+	r := newSourceWorker(t, settings.Distributed, "exactly.once.source.support", "enabled", "bootstrap.servers", kafkatest.New(t).Bootstrap())
+	told := make(chan connect.TaskID, 1)
+	r.Fenced = func(id connect.TaskID) { told <- id }
+	r.TaskGeneration = func(string) int { return 1 }
+	r.VerifyTask = func(context.Context, connect.TaskID, int) error { return nil }
+	r.Fence = func(context.Context, string) error { return fmt.Errorf("init transactions: %w", kafka.ErrFenced) }
+	id := connect.TaskID{Connector: "c", Task: 1}
+	if err := r.StartTask(t.Context(), id, testSourceConfig(), map[string]string{}, connect.TargetStarted); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-told; got != id {
+		t.Errorf("told of %v", got)
+	}
+	r.StopTask(t.Context(), id)
+	if st, _ := r.store.Task(id); st.State != connect.StateUnassigned {
+		t.Errorf("%+v", st)
 	}
 }

@@ -86,6 +86,9 @@ func (m *offsetAccess) alterGroup(ctx context.Context, admin groupAdmin, group s
 			forget = append(forget, tp)
 			continue
 		}
+		if *offset < 0 {
+			return false, m.errorf(fmt.Errorf("invalid negative offset %d of %s", *offset, tp), "Failed to modify offsets for sink connector %s", m.name)
+		}
 		set[tp] = *offset
 	}
 	slices.SortFunc(forget, connect.TopicPartition.Compare)

@@ -224,3 +224,18 @@ func TestAConnectorThatMisbehavesWhenItIsTold(t *testing.T) {
 		t.Errorf("offsets were changed all the same: %v", got)
 	}
 }
+
+func TestANegativeOffsetIsRefusedBeforeAnythingIsDone(t *testing.T) {
+	tr, minus := &trace{}, int64(-1)
+	connector := &altererSink{fakeConnector{trace: tr}, func(map[string]string, map[connect.TopicPartition]*int64) error {
+		tr.add("told")
+		return nil
+	}}
+	_, err := sinkAccess(tr, connector).alterGroup(t.Context(), &fakeGroups{trace: tr}, "g", map[connect.TopicPartition]*int64{{Topic: "t"}: &minus})
+	if err == nil || !strings.HasPrefix(err.Error(), "Failed to modify offsets for sink connector c: ") {
+		t.Errorf("got %v", err)
+	}
+	if got := tr.all(); len(got) > 0 {
+		t.Errorf("calls: %v", got)
+	}
+}

@@ -12,12 +12,17 @@ type Statuses struct {
 	WorkerID string
 	// Generation returns the group generation to be written, 0 in standalone.
 	Generation func() int
+	// Hide takes secrets out of traces, which everybody may read; nil leaves them.
+	Hide func(text string) string
 }
 
 func (s *Statuses) status(state connect.State, version string, err error) storage.Status {
 	st := storage.Status{State: state, WorkerID: s.WorkerID, Generation: s.Generation(), Version: version}
 	if err != nil {
 		st.Trace = connect.Trace(err)
+		if s.Hide != nil {
+			st.Trace = s.Hide(st.Trace)
+		}
 	}
 	return st
 }

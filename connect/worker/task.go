@@ -43,6 +43,7 @@ type task struct {
 	wake      func()        // interrupts a poll; may be nil
 	done      chan struct{}
 	abandoned atomic.Bool
+	fenced    func() // told before a fenced task waits; may be nil
 
 	mu     sync.Mutex
 	target connect.TargetState
@@ -82,7 +83,7 @@ func (t *task) run(ctx context.Context, b body) {
 	case t.stopping():
 		t.log.Warn("task failed while it was stopping", zap.Error(err))
 		t.report(connect.StateUnassigned, nil)
-	case errors.Is(err, kafka.ErrFenced) && t.awaitSuccessor(ctx):
+	case errors.Is(err, kafka.ErrFenced) && t.awaitStop(ctx):
 		t.log.Info("task was fenced by its successor", zap.Error(err))
 		t.report(connect.StateUnassigned, nil)
 	default:
@@ -95,11 +96,16 @@ func (t *task) run(ctx context.Context, b body) {
 // than a worker needs to find out that it is no member of the group any more.
 const successorTime = 30 * time.Second
 
-// awaitSuccessor waits until a fenced task is asked to stop; false means that it is still
-// meant to run here, and so has failed. A worker that was frozen or cut off learns from the
+// awaitStop waits until a fenced task is asked to stop; false means that it is still meant
+// to run here, and so has failed. A worker that was frozen or cut off learns from the
 // fencing, before the group tells it, that the task runs elsewhere. Its FAILED would hide
-// the state of its successor, which works, until somebody restarts that by hand.
-func (t *task) awaitSuccessor(ctx context.Context) bool {
+// the state of its successor, which works, until somebody restarts that by hand. If the
+// group leaves the task here after all, because the successor is gone, it is stopped, too,
+// and started again.
+func (t *task) awaitStop(ctx context.Context) bool {
+	if t.fenced != nil {
+		t.fenced()
+	}
 	limit := time.NewTimer(successorTime)
 	defer limit.Stop()
 	select {

@@ -44,6 +44,10 @@ type Options struct {
 	// VerifyTask reads the config topic to its end, and fails when the connector has got
 	// another generation of task configs, or the task belongs to another worker.
 	VerifyTask func(ctx context.Context, id connect.TaskID, generation int) error
+	// Fenced is told that a newer producer with a task's transactional id has shut the task
+	// out: it has ended and waits to be stopped. It is called in the task's goroutine and must
+	// return soon. nil: nobody wants to know.
+	Fenced func(id connect.TaskID)
 	// TaskCount returns how many tasks a connector has made for its present config, to be
 	// held against its tasks.max; nil: the tasks are not counted when they start. Those of a
 	// former config do not count: they run until the connector is asked for new ones.
@@ -302,6 +306,9 @@ func (w *Worker) StartTask(_ context.Context, id connect.TaskID, connectorConfig
 	if err != nil {
 		w.Statuses.task(id, connect.StateFailed, "", err)
 		return err
+	}
+	if w.Fenced != nil {
+		t.fenced = func() { w.Fenced(id) }
 	}
 	w.mu.Lock()
 	w.tasks[id] = t

@@ -69,6 +69,10 @@ public final class Golden {
                 return date(q);
             case "values":
                 return values(q);
+            case "providers":
+                return Configured.providers(q);
+            case "versions":
+                return Configured.versions(q);
             default:
                 throw new IllegalArgumentException(q.get("op").asText());
         }
@@ -79,7 +83,7 @@ public final class Golden {
         void into(ObjectNode answer) throws Exception;
     }
 
-    private static ObjectNode attempt(Act act) {
+    static ObjectNode attempt(Act act) {
         ObjectNode answer = JSON.createObjectNode();
         try {
             act.into(answer);
@@ -101,7 +105,7 @@ public final class Golden {
         return n == null || n.isNull() ? null : n.asText();
     }
 
-    private static Map<String, String> props(JsonNode n) {
+    static Map<String, String> props(JsonNode n) {
         Map<String, String> props = new HashMap<>();
         if (n != null) {
             n.properties().forEach(e -> props.put(e.getKey(), text(e.getValue())));
@@ -109,7 +113,7 @@ public final class Golden {
         return props;
     }
 
-    private static Object make(JsonNode n) throws Exception {
+    static Object make(JsonNode n) throws Exception {
         return Class.forName(n.get("class").asText()).getDeclaredConstructor().newInstance();
     }
 

@@ -186,4 +186,6 @@ func TestAgainstTheJVM(t *testing.T) {
 	t.Run("header inference", func(t *testing.T) { testValues(t, j) })
 	t.Run("regular expressions", func(t *testing.T) { testRegex(t, j) })
 	t.Run("date patterns", func(t *testing.T) { testDates(t, j) })
+	t.Run("config providers", func(t *testing.T) { testProviders(t, j) })
+	t.Run("version ranges", func(t *testing.T) { testVersions(t, j) })
 }

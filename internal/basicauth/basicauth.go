@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 
 	"go.uber.org/zap"
 
 	"github.com/penstock-io/penstock/connect/config"
 	"github.com/penstock-io/penstock/internal/jaas"
+	"github.com/penstock-io/penstock/internal/livefile"
 )
 
 // Names of the JVM's classes and of the JAAS section.
@@ -42,12 +42,9 @@ func JAASFile(jvmOptions string) string {
 
 // Users are those of a properties file. They are safe for concurrent use.
 type Users struct {
-	path string
-	log  *zap.Logger
-
-	mu        sync.Mutex
-	passwords map[string]string
-	seen      os.FileInfo
+	file *livefile.File[map[string]string]
+	// open: the file had no users at the start.
+	open bool
 }
 
 // Open reads the login configuration and the users it leads to. Its errors show no passwords.
@@ -64,18 +61,29 @@ func Open(jaasFile string, log *zap.Logger) (*Users, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", jaasFile, err)
 	}
-	u := &Users{path: path, log: log}
-	if u.seen, err = os.Stat(path); err == nil {
-		u.passwords, err = config.LoadProperties(path)
-	}
+	u := &Users{}
+	u.file, err = livefile.Open(path, "The users file of the REST interface", u.read, log)
 	if err != nil {
 		return nil, fmt.Errorf("the users file that section %s of %s names: %w", section, jaasFile, err)
 	}
-	if len(u.passwords) == 0 {
+	if u.open = len(u.file.Content()) == 0; u.open {
 		log.Warn("The users file of the REST interface is empty: everybody is let in.", zap.String("file", path))
 	}
 	return u, nil
 }
+
+// read refuses a file that has become empty, as it is for a moment while an editor writes it:
+// what happens to the file later must not open the worker to all.
+func (u *Users) read(path string) (map[string]string, error) {
+	passwords, err := config.LoadProperties(path)
+	if err == nil && len(passwords) == 0 && u.file != nil {
+		err = errors.New("the file is empty now. Restart the worker to let everybody in")
+	}
+	return passwords, err
+}
+
+// Open tells that the file was empty at the start, so that everybody is let in until it has users.
+func (u *Users) Open() bool { return u.open }
 
 // usersFile returns the option file of the section's only entry. Like Java's LoginContext it
 // takes the section other when there is none.
@@ -105,7 +113,7 @@ func usersFile(sections map[string][]jaas.Entry) (string, error) {
 // Allow tells whether a user may come in with a password. The time it takes tells nothing
 // about the right password. Everybody may when the file was empty at the start.
 func (u *Users) Allow(user, password string) bool {
-	passwords := u.current()
+	passwords := u.file.Content()
 	if len(passwords) == 0 {
 		return true
 	}
@@ -118,38 +126,11 @@ func (u *Users) Allow(user, password string) bool {
 // Any returns the first user by name, with whose password this worker asks the others: they
 // have the same users. It is empty when everybody is let in.
 func (u *Users) Any() (user, password string) {
-	passwords := u.current()
+	passwords := u.file.Content()
 	for name := range passwords {
 		if user == "" || name < user {
 			user, password = name, passwords[name]
 		}
 	}
 	return user, password
-}
-
-// current returns the passwords as the file is now. When it cannot be read, or has become
-// empty – as it is for a moment while an editor writes it – the last ones remain: what
-// happens to the file later must not open the worker to all.
-func (u *Users) current() map[string]string {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	now, err := os.Stat(u.path)
-	if err != nil {
-		return u.passwords
-	}
-	if old := u.seen; now.ModTime().Equal(old.ModTime()) && now.Size() == old.Size() && os.SameFile(now, old) {
-		return u.passwords
-	}
-	u.seen = now // before reading: what is written meanwhile counts as the next change
-	passwords, err := config.LoadProperties(u.path)
-	switch {
-	case err != nil:
-		u.log.Error("The users file of the REST interface has changed and cannot be read; the users read before remain", zap.Error(err))
-	case len(passwords) == 0:
-		u.log.Warn("The users file of the REST interface is empty now; the users read before remain. Restart the worker to let everybody in.", zap.String("file", u.path))
-	default:
-		u.log.Info("The users file of the REST interface has changed and was read again", zap.String("file", u.path))
-		u.passwords = passwords
-	}
-	return u.passwords
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/IBM/sarama"
 	"go.uber.org/zap"
@@ -65,7 +66,7 @@ func (g *GroupConsumer) runCommits() {
 		call := g.commits[0]
 		g.mu.Unlock()
 		ctx, cancel := context.WithTimeoutCause(g.ctx, g.settings.requestTimeout, ErrTimeout)
-		err := g.commitOnce(ctx, call.offsets)
+		err := g.commitOnce(ctx, call.offsets, false)
 		cancel()
 		if err != nil && Retriable(err) {
 			err = fmt.Errorf("Offset commit failed with a retriable exception. You should retry committing the latest consumed offsets.: %w", err)
@@ -95,27 +96,46 @@ func (g *GroupConsumer) awaitCommits(ctx context.Context) {
 	}
 }
 
+// rebalanceWait is how long CommitSync tries to commit in the middle of a rebalance. What
+// it waits for is the leader's assignment, not the slowest member.
+const rebalanceWait = 2 * time.Second
+
 // CommitSync commits next offsets, after the asynchronous commits before it, and
 // waits. Failures that pass are tried again for default.api.timeout.ms (ErrTimeout)
 // or until ctx ends. See ErrCommitFailed and ErrRebalanceInProgress.
+//
+// In a rebalance it commits as well, where Java gives up: it is the last commit of a
+// task that stops. Brokers take offsets of what a cooperative member has kept until all
+// members have joined, and again from the moment on when the leader has assigned.
 func (g *GroupConsumer) CommitSync(ctx context.Context, offsets map[connect.TopicPartition]int64) error {
 	g.awaitCommits(ctx)
 	if len(offsets) == 0 {
 		return nil
 	}
-	return g.inner.cluster.retry(ctx, "commit offsets of group "+g.settings.groupID, func(ctx context.Context) error {
-		return g.commitOnce(ctx, offsets)
-	})
+	began := time.Now()
+	for attempt := 0; ; attempt++ {
+		err := g.inner.cluster.retry(ctx, "commit offsets of group "+g.settings.groupID, func(ctx context.Context) error {
+			return g.commitOnce(ctx, offsets, true)
+		})
+		pause := backoff(g.settings.retryBackoff, g.settings.retryBackoffMax, attempt)
+		if !errors.Is(err, ErrRebalanceInProgress) || time.Since(began)+pause > rebalanceWait {
+			return err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
 }
 
-// commitOnce makes one attempt, with the generation that owns the partitions.
-func (g *GroupConsumer) commitOnce(ctx context.Context, offsets map[connect.TopicPartition]int64) error {
+// commitOnce makes one attempt, with the generation that owns the partitions, and if
+// wanted also in the middle of a rebalance.
+func (g *GroupConsumer) commitOnce(ctx context.Context, offsets map[connect.TopicPartition]int64, rebalancing bool) error {
 	for tp, offset := range offsets {
 		if offset < 0 {
 			return &commitError{fmt.Errorf("Invalid offset: %d for partition %s", offset, tp)}
 		}
 	}
-	gen, err := g.member.commitGeneration()
+	gen, err := g.member.commitGeneration(rebalancing)
 	if err != nil || len(offsets) == 0 {
 		return err
 	}
@@ -178,8 +198,9 @@ func (g *GroupConsumer) commitAnswered(coord *node, gen Generation, resp *sarama
 }
 
 // commitGeneration returns the generation to commit with. There is one also while
-// JoinPrepare runs.
-func (m *Membership) commitGeneration() (Generation, error) {
+// JoinPrepare runs, and, if wanted, while the member joins: the last one that the broker
+// has told, as long as the membership is not lost.
+func (m *Membership) commitGeneration(rebalancing bool) (Generation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -187,6 +208,8 @@ func (m *Membership) commitGeneration() (Generation, error) {
 		return m.current, nil
 	case m.lost || m.last == (Generation{}):
 		return Generation{}, &commitError{ErrCommitFailed}
+	case rebalancing && m.current.ID != noGeneration:
+		return m.current, nil
 	}
 	return Generation{}, &commitError{ErrRebalanceInProgress}
 }
@@ -206,7 +229,9 @@ func (m *Membership) commitRefused(sent Generation, err error) error {
 	case code == sarama.ErrFencedInstancedId && unchanged:
 		m.failLocked(m.refusal("commit offsets of group", err))
 		return err
-	case unchanged:
+	case code == sarama.ErrIllegalGeneration && (m.state == stateJoining || m.state == stateSyncing):
+		return &commitError{ErrRebalanceInProgress} // the join's answer is on its way, and tells the next
+	case unchanged && m.state == stateStable:
 		m.log.Info("the offset commit was refused", zap.Error(err))
 		m.resetLocked(code == sarama.ErrUnknownMemberId, "encountered "+err.Error()+" from OFFSET_COMMIT response")
 	case m.state == stateJoining || m.state == stateSyncing:

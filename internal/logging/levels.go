@@ -31,6 +31,8 @@ type Levels struct {
 	explicit map[string]Level
 	seen     map[string]bool
 	cache    map[string]zapcore.Level
+
+	hide hider
 }
 
 // New returns a logger that writes to w, and its levels; everything starts at INFO.
@@ -42,7 +44,7 @@ func New(w io.Writer) (*zap.Logger, *Levels) {
 		EncodeDuration: zapcore.StringDurationEncoder, EncodeName: func(n string, a zapcore.PrimitiveArrayEncoder) { a.AppendString("(" + n + ")") },
 		ConsoleSeparator: " ", LineEnding: "\n",
 	}
-	core := zapcore.NewCore(zapcore.NewConsoleEncoder(enc), zapcore.Lock(zapcore.AddSync(w)), zapcore.DebugLevel)
+	core := zapcore.NewCore(&hidingEncoder{zapcore.NewConsoleEncoder(enc), &l.hide}, zapcore.Lock(zapcore.AddSync(w)), zapcore.DebugLevel)
 	return zap.New(&levelCore{core, l}), l
 }
 
@@ -62,6 +64,9 @@ func (l *Levels) Set(name, level string) []string {
 		name = Root
 	}
 	before := l.effective()
+	if _, known := before[name]; !known {
+		before[name] = l.inherited(name)
+	}
 	now := time.Now()
 	for known := range l.explicit {
 		if known == name || name == Root || strings.HasPrefix(known, name) {
@@ -80,19 +85,27 @@ func (l *Levels) Set(name, level string) []string {
 	return changed
 }
 
+// setOne gives one name a level of its own. What has that level already, also by
+// inheritance, is not modified.
 func (l *Levels) setOne(name, level string, now time.Time) {
-	if l.explicit[name].Name != level {
-		l.explicit[name] = Level{Name: level, Modified: now}
+	old, own := l.explicit[name]
+	if !own {
+		old = l.inherited(name)
+		if !l.seen[name] {
+			old.Modified = time.Time{}
+		}
 	}
+	if old.Name != level {
+		old = Level{Name: level, Modified: now}
+	}
+	l.explicit[name] = old
 }
 
-// All returns the effective level of every logger that was used or set, without those that are OFF.
+// All returns the effective level of every logger that was used or set.
 func (l *Levels) All() map[string]Level {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	all := l.effective()
-	maps.DeleteFunc(all, func(_ string, lv Level) bool { return lv.Name == "OFF" })
-	return all
+	return l.effective()
 }
 
 func (l *Levels) effective() map[string]Level {

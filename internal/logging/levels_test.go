@@ -43,11 +43,16 @@ func TestSettingTheSameLevelChangesNothing(t *testing.T) {
 	}
 }
 
-func TestALoggerThatIsOffIsNotListed(t *testing.T) {
-	log, levels := New(&bytes.Buffer{})
-	log.Named("a").Info("x")
-	levels.Set("a", "OFF")
-	if _, ok := levels.All()["a"]; ok {
-		t.Error("a is listed")
+func TestANewLoggerWithTheLevelThatItInheritsIsNoChange(t *testing.T) {
+	_, levels := New(&bytes.Buffer{})
+	if got := levels.Set("a.b", "INFO"); len(got) != 0 {
+		t.Errorf("changed %v", got)
+	}
+	if got, known := levels.All()["a.b"]; !known || got != (Level{Name: "INFO"}) {
+		t.Errorf("a.b is %+v, %t", got, known)
+	}
+	levels.Set("a", "WARN")
+	if got := levels.All()["a.b"]; got.Name != "WARN" || got.Modified.IsZero() {
+		t.Errorf("a.b is %+v", got)
 	}
 }

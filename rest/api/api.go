@@ -171,4 +171,7 @@ type Signature struct {
 	Body      []byte
 	MAC       string // X-Connect-Authorization, base64; "" = absent
 	Algorithm string // X-Connect-Request-Signature-Algorithm; "" = absent
+	// Given tells that both headers were there, though one may be empty: that is wrong, not
+	// absent.
+	Given bool
 }

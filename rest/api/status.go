@@ -3,6 +3,8 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // UndefinedVersion is the version of a plugin that has none; REST leaves it out.
@@ -66,7 +68,8 @@ func (s *TaskStatus) UnmarshalJSON(text []byte) error {
 	return s.InstanceStatus.UnmarshalJSON(text)
 }
 
-// Marshal writes JSON as the JVM does: compact, without escaping <, > and &.
+// Marshal writes JSON as the JVM does: compact, without escaping <, > and &, and with
+// characters as Jackson escapes them.
 func Marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -74,5 +77,44 @@ func Marshal(v any) ([]byte, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return likeJackson(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+}
+
+// likeJackson rewrites the escapes of a JSON text: U+2028 and U+2029 stand for themselves,
+// what lies beyond the basic plane is a pair of surrogates, and hex digits are capitals.
+func likeJackson(text []byte) []byte {
+	const hex = "0123456789ABCDEF"
+	if !bytes.ContainsFunc(text, func(r rune) bool { return r == '\\' || r > 0xFFFF }) {
+		return text
+	}
+	out := make([]byte, 0, len(text)+16)
+	escape := func(unit rune) {
+		out = append(out, '\\', 'u', hex[unit>>12&15], hex[unit>>8&15], hex[unit>>4&15], hex[unit&15])
+	}
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		switch {
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			escape(high)
+			escape(low)
+		case r == '\\' && text[i+1] == 'u':
+			size = 6
+			switch code := bytes.ToUpper(text[i+2 : i+6]); string(code) {
+			case "2028":
+				out = append(out, "\u2028"...)
+			case "2029":
+				out = append(out, "\u2029"...)
+			default:
+				out = append(append(out, `\u`...), code...)
+			}
+		case r == '\\':
+			size = 2
+			out = append(out, text[i:i+2]...)
+		default:
+			out = append(out, text[i:i+size]...)
+		}
+		i += size
+	}
+	return out
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,6 +26,9 @@ type Client struct {
 	// Login returns user and password for the requests of JSON, for workers that ask for
 	// them; an empty user sends none. It is set before the first request; nil is as none.
 	Login func() (user, password string)
+	// Sign returns headers more for the requests of JSON; target is path and query. It is set
+	// before the first request; nil is none.
+	Sign func(method, target string, body []byte) http.Header
 
 	http *http.Client
 }
@@ -100,7 +104,15 @@ func (c *Client) JSON(ctx context.Context, method, target string, in, out any) e
 			return err
 		}
 	}
-	resp, err := c.Do(ctx, method, target, c.authorization(), body)
+	header := c.authorization()
+	if c.Sign != nil {
+		u, err := url.Parse(target)
+		if err != nil {
+			return err
+		}
+		maps.Copy(header, c.Sign(method, u.RequestURI(), body))
+	}
+	resp, err := c.Do(ctx, method, target, header, body)
 	if err != nil {
 		return err
 	}
@@ -115,11 +127,11 @@ func (c *Client) JSON(ctx context.Context, method, target string, in, out any) e
 
 func (c *Client) authorization() http.Header {
 	if c.Login == nil {
-		return nil
+		return http.Header{}
 	}
 	user, password := c.Login()
 	if user == "" {
-		return nil
+		return http.Header{}
 	}
 	return http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}}
 }

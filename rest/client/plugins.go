@@ -9,18 +9,12 @@ import (
 	"github.com/penstock-io/penstock/rest/api"
 )
 
-// ConnectorPlugins returns the full class names of the connectors that the worker at base
-// has, in its order; a class that it has in several versions may come several times.
-func (c *Client) ConnectorPlugins(ctx context.Context, base string) ([]string, error) {
+// ConnectorPlugins returns the connectors that the worker at base has, in its order; a class
+// that it has in several versions comes several times.
+func (c *Client) ConnectorPlugins(ctx context.Context, base string) ([]api.PluginInfo, error) {
 	var infos []api.PluginInfo
-	if err := c.JSON(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/connector-plugins?connectorsOnly=true", nil, &infos); err != nil {
-		return nil, err
-	}
-	classes := make([]string, len(infos))
-	for i, info := range infos {
-		classes[i] = info.Class
-	}
-	return classes, nil
+	err := c.JSON(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/connector-plugins?connectorsOnly=true", nil, &infos)
+	return infos, err
 }
 
 // ValidateConnector has the worker at base check a connector config, by its

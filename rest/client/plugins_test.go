@@ -39,7 +39,9 @@ func TestConnectorPlugins(t *testing.T) {
 	base := server(t, http.MethodGet, "/connector-plugins?connectorsOnly=true",
 		`[{"class":"a.BSink","type":"sink","version":"1"},{"class":"a.BSink","type":"sink","version":"2"},{"class":"a.CSource","type":"source","version":"undefined"}]`, 200, nil)
 	got, err := New(nil).ConnectorPlugins(t.Context(), base)
-	if d := cmp.Diff([]string{"a.BSink", "a.BSink", "a.CSource"}, got); d != "" || err != nil {
+	want := []api.PluginInfo{{Class: "a.BSink", Type: "sink", Version: "1"}, {Class: "a.BSink", Type: "sink", Version: "2"},
+		{Class: "a.CSource", Type: "source", Version: api.UndefinedVersion}}
+	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v\n%s", err, d)
 	}
 	// A worker that is just starting.

@@ -84,6 +84,9 @@ func (t *translator) class() error {
 func (t *translator) charOrRange(r rune, n int) error {
 	t.literal(r, n, true)
 	s := t.in[t.i:]
+	if s == "-" { // Java reads a zero behind the end
+		return t.wrong("Illegal character range", t.i+1)
+	}
 	if len(s) < 2 || s[0] != '-' || s[1] == ']' || s[1] == '[' {
 		return nil
 	}

@@ -9,7 +9,8 @@ import (
 
 // EnvVar reads environment variables (Java: EnvVarConfigProvider).
 type EnvVar struct {
-	pattern *javaregex.Regex // nil allows all names
+	pattern  *javaregex.Regex // nil allows all names
+	loggable bool
 	// Lookup replaces os.LookupEnv; for embedding and tests.
 	Lookup func(name string) (string, bool)
 }
@@ -19,6 +20,10 @@ type EnvVar struct {
 func (e *EnvVar) Configure(params map[string]string) error {
 	if e.Lookup == nil {
 		e.Lookup = os.LookupEnv
+	}
+	var err error
+	if e.loggable, err = parseLoggable(params); err != nil {
+		return err
 	}
 	text, given := params["allowlist.pattern"]
 	if !given {
@@ -36,9 +41,9 @@ func (e *EnvVar) Configure(params map[string]string) error {
 func (e *EnvVar) Get(path string, keys []string) (Data, error) {
 	if path != "" {
 		return Data{}, &config.Error{Msg: "Path is not supported for EnvVarConfigProvider, invalid value '" + path +
-			"'. Write ${provider:VARIABLE} without a path."}
+			"': write ${provider:VARIABLE}, without a path"}
 	}
-	data := Data{Values: map[string]string{}, TTL: NoTTL}
+	data := Data{Values: map[string]string{}, TTL: NoTTL, Loggable: e.loggable}
 	for _, k := range keys {
 		if e.pattern != nil && !e.pattern.MatchFull(k) {
 			continue

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/penstock-io/penstock/connect/config"
 )
@@ -14,6 +16,76 @@ import (
 // maxFileBytes bounds what is read of one file: a placeholder that names a log or a
 // device must not eat the worker's memory.
 const maxFileBytes = 16 << 20
+
+// files is what the providers of files have in common.
+type files struct {
+	allowed    allowedPaths
+	checkEvery time.Duration
+	loggable   bool
+	warn       func(msg string)
+}
+
+// Configure takes allowed.paths, a list of absolute paths, and the parameters beyond the
+// JVM's. All problems are returned together.
+func (f *files) Configure(params map[string]string) error {
+	var problems [3]error
+	f.allowed, problems[0] = parseAllowedPaths(params)
+	f.checkEvery, problems[1] = parseTTL(params)
+	f.loggable, problems[2] = parseLoggable(params)
+	return joinErrors(problems[:])
+}
+
+// Close does nothing.
+func (f *files) Close() error { return nil }
+
+func (f *files) nothing() Data {
+	return Data{Values: map[string]string{}, TTL: NoTTL, CheckEvery: f.checkEvery, Loggable: f.loggable}
+}
+
+func (f *files) tell(msg string) {
+	if f.warn != nil {
+		f.warn(msg)
+	}
+}
+
+// resolve is allowedPaths.resolve that says why a path is not read.
+func (f *files) resolve(path string) (string, bool) {
+	real, ok := f.allowed.resolve(path)
+	if !ok {
+		f.tell("The path " + path + " is not allowed to be accessed. It is not below allowed.paths of the config provider, so its placeholders stay as they are.")
+	}
+	return real, ok
+}
+
+const minCheck = 100 * time.Millisecond
+
+func parseTTL(params map[string]string) (time.Duration, error) {
+	text, given := params[TTLParam]
+	if !given {
+		return 0, nil
+	}
+	v, err := config.NewDef().ParseValue(TTLParam, text, config.TypeLong)
+	if err != nil {
+		return 0, err
+	}
+	ms := v.(int64)
+	if ms < minCheck.Milliseconds() {
+		return 0, config.Invalid(TTLParam, ms, fmt.Sprintf("Value must be at least %d. It is the pause between two looks at the files, in milliseconds, e.g. 10000.", minCheck.Milliseconds()))
+	}
+	return config.Values{TTLParam: ms}.Millis(TTLParam), nil
+}
+
+func parseLoggable(params map[string]string) (bool, error) {
+	text, given := params[LogParam]
+	if !given {
+		return false, nil
+	}
+	v, err := config.NewDef().ParseValue(LogParam, text, config.TypeBoolean)
+	if err != nil {
+		return false, err
+	}
+	return v.(bool), nil
+}
 
 // allowedPaths is the setting allowed.paths; nil allows everything.
 type allowedPaths []string
@@ -25,8 +97,13 @@ func parseAllowedPaths(params map[string]string) (allowedPaths, error) {
 	}
 	allowed := allowedPaths{}
 	var problems []error
-	for p := range strings.SplitSeq(text, ",") {
-		p = filepath.Clean(p)
+	for p := range strings.SplitSeq(strings.TrimRight(text, ","), ",") { // Java parity: empty items at the end do not count
+		if p == "" && strings.Trim(text, ",") == "" {
+			break // and neither does a list of nothing else, which allows nothing
+		}
+		if p != "" {
+			p = filepath.Clean(p)
+		}
 		if !filepath.IsAbs(p) {
 			problems = append(problems, pathError("Path "+p+" is not absolute"))
 		} else if _, err := os.Stat(p); err != nil {
@@ -78,6 +155,9 @@ func below(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
+var errNotUTF8 = errors.New("it is not UTF-8")
+
+// readFile reads a text in UTF-8; Java refuses other bytes, too.
 func readFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -88,26 +168,23 @@ func readFile(path string) (string, error) {
 	if err == nil && len(text) > maxFileBytes {
 		err = fmt.Errorf("%s is larger than %d bytes", path, maxFileBytes)
 	}
+	if err == nil && !utf8.Valid(text) {
+		err = errNotUTF8
+	}
 	return string(text), err
 }
 
 // File reads keys of properties files (Java: FileConfigProvider). A path outside of
 // allowed.paths has no keys.
-type File struct{ allowed allowedPaths }
-
-// Configure takes allowed.paths, a list of absolute paths.
-func (f *File) Configure(params map[string]string) (err error) {
-	f.allowed, err = parseAllowedPaths(params)
-	return err
-}
+type File struct{ files }
 
 // Get reads the file in UTF-8.
 func (f *File) Get(path string, keys []string) (Data, error) {
-	data := Data{Values: map[string]string{}, TTL: NoTTL}
+	data := f.nothing()
 	if path == "" {
 		return data, nil
 	}
-	real, ok := f.allowed.resolve(path)
+	real, ok := f.resolve(path)
 	if !ok {
 		return data, nil
 	}
@@ -127,31 +204,26 @@ func (f *File) Get(path string, keys []string) (Data, error) {
 	return data, nil
 }
 
-// Close does nothing.
-func (f *File) Close() error { return nil }
-
 // Directory takes the content of files; the key is the file's name (Java:
 // DirectoryConfigProvider). A path outside of allowed.paths has no keys.
-type Directory struct{ allowed allowedPaths }
-
-// Configure takes allowed.paths, a list of absolute paths.
-func (d *Directory) Configure(params map[string]string) (err error) {
-	d.allowed, err = parseAllowedPaths(params)
-	return err
-}
+type Directory struct{ files }
 
 // Get reads the named regular files.
 func (d *Directory) Get(path string, keys []string) (Data, error) {
-	data := Data{Values: map[string]string{}, TTL: NoTTL}
+	data := d.nothing()
 	if path == "" {
 		return data, nil
 	}
-	real, ok := d.allowed.resolve(path)
+	real, ok := d.resolve(path)
 	if !ok {
 		return data, nil
 	}
 	if info, err := os.Stat(real); err != nil || !info.IsDir() {
+		d.tell("The path " + path + " is not a directory. Its placeholders stay as they are.")
 		return data, nil //nolint:nilerr // Java parity: what is no directory has no keys
+	}
+	if _, err := os.ReadDir(real); err != nil {
+		return data, readError("Could not list directory "+path, err)
 	}
 	for _, k := range keys {
 		// A key is the name of a file in the directory, never a way out of it.
@@ -159,7 +231,7 @@ func (d *Directory) Get(path string, keys []string) (Data, error) {
 			continue
 		}
 		file := filepath.Join(real, k)
-		if _, ok := d.allowed.resolve(file); !ok {
+		if _, ok := d.resolve(file); !ok {
 			continue
 		}
 		if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
@@ -173,9 +245,6 @@ func (d *Directory) Get(path string, keys []string) (Data, error) {
 	}
 	return data, nil
 }
-
-// Close does nothing.
-func (d *Directory) Close() error { return nil }
 
 // readError has the JVM's text; the cause tells why without naming the path again.
 func readError(msg string, err error) error {

@@ -14,7 +14,14 @@ const NoTTL time.Duration = -1
 // Data is what a provider knows of one path.
 type Data struct {
 	Values map[string]string
-	TTL    time.Duration // how long they are good; negative = for ever
+	// TTL is how long the values are good: after it what uses them is started again, as in
+	// the JVM. Negative = for ever.
+	TTL time.Duration
+	// CheckEvery is how often the values are worth a look: when one has changed, what uses it
+	// is started again. 0 = never.
+	CheckEvery time.Duration
+	// Loggable values are no secrets: they may stand in logs and error texts.
+	Loggable bool
 }
 
 // Provider looks up values by path and key. Configure is called once; Get is then safe
@@ -22,10 +29,20 @@ type Data struct {
 type Provider interface {
 	Configure(params map[string]string) error
 	// Get returns the values of those of the keys that exist. An error ends the whole
-	// resolution; a key that is not found leaves its placeholder as it is.
+	// resolution; a key that is not found leaves its placeholder as it is. CheckEvery counts
+	// along with an error, too.
 	Get(path string, keys []string) (Data, error)
 	Close() error
 }
+
+// The parameters that the built-in providers have beyond the JVM's, which ignores them.
+const (
+	// TTLParam is how often files are looked at for changed values, in milliseconds, at least
+	// 100; without it they are read only when something is started.
+	TTLParam = "ttl.ms"
+	// LogParam = true tells that a provider's values are no secrets.
+	LogParam = "log.values"
+)
 
 // The Java classes of the providers that are built in.
 const (
@@ -34,11 +51,12 @@ const (
 	EnvVarClass    = "org.apache.kafka.common.config.provider.EnvVarConfigProvider"
 )
 
-// Builtin returns the factories of the built-in providers by Java class name.
-func Builtin() map[string]func() Provider {
+// Builtin returns the factories of the built-in providers by Java class name. warn, which
+// may be nil, is told why a path has no values.
+func Builtin(warn func(msg string)) map[string]func() Provider {
 	return map[string]func() Provider{
-		FileClass:      func() Provider { return &File{} },
-		DirectoryClass: func() Provider { return &Directory{} },
+		FileClass:      func() Provider { return &File{files{warn: warn}} },
+		DirectoryClass: func() Provider { return &Directory{files{warn: warn}} },
 		EnvVarClass:    func() Provider { return &EnvVar{} },
 	}
 }

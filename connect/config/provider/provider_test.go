@@ -162,7 +162,7 @@ func TestProvidersAreMadeOfWorkerProperties(t *testing.T) {
 }
 
 func TestBuiltinProvidersHaveTheirJavaNames(t *testing.T) {
-	builtin := Builtin()
+	builtin := Builtin(nil)
 	for _, class := range []string{FileClass, DirectoryClass, EnvVarClass} {
 		if builtin[class] == nil || builtin[class]() == nil {
 			t.Errorf("no %s", class)
@@ -296,6 +296,127 @@ func TestLinkToAFileOutsideIsNotRead(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{"ok": "k=v"}, get(t, d, filepath.Join(root, "allowed"), "ok", "link")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestWhyAPathIsNotReadIsTold(t *testing.T) {
+	root := t.TempDir()
+	inside := write(t, filepath.Join(root, "allowed", "f"), "k=v")
+	var told []string
+	builtin := Builtin(func(msg string) { told = append(told, msg) })
+	file, dir := builtin[FileClass](), builtin[DirectoryClass]()
+	for _, p := range []Provider{file, dir} {
+		if err := p.Configure(map[string]string{"allowed.paths": filepath.Dir(inside)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get(t, file, inside, "k")
+	get(t, dir, filepath.Dir(inside), "f", "gone")
+	if len(told) != 0 {
+		t.Errorf("told %q", told)
+	}
+	get(t, file, "/etc/passwd", "k")
+	get(t, dir, "/etc", "passwd")
+	get(t, dir, inside, "k")
+	want := []string{"The path /etc/passwd is not allowed to be accessed", "The path /etc is not allowed to be accessed", "The path " + inside + " is not a directory"}
+	for i, text := range told {
+		if i >= len(want) || !strings.HasPrefix(text, want[i]) {
+			t.Errorf("told %q", text)
+		}
+	}
+	if len(told) != len(want) {
+		t.Errorf("told %q", told)
+	}
+}
+
+// As with Java's reader, which refuses bytes that are not UTF-8.
+func TestTextThatIsNotUTF8IsRefused(t *testing.T) {
+	path := write(t, filepath.Join(t.TempDir(), "latin"), "user=gr\xfcn")
+	_, err := (&File{}).Get(path, []string{"user"})
+	if want := "Could not read properties from file " + path + ": it is not UTF-8"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	_, err = (&Directory{}).Get(filepath.Dir(path), []string{"latin"})
+	if want := "Could not read file " + path + " for property latin: it is not UTF-8"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+func TestAllowedPathsAreSplitAsInJava(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]int{dir + ",": 1, dir + ",,,": 1, ",": 0, ",,": 0, dir + "," + dir: 2} {
+		allowed, err := parseAllowedPaths(map[string]string{"allowed.paths": text})
+		if err != nil || allowed == nil || len(allowed) != want {
+			t.Errorf("%q: %v, %v", text, allowed, err)
+		}
+	}
+	for _, text := range []string{"," + dir, dir + ",," + dir} {
+		if _, err := parseAllowedPaths(map[string]string{"allowed.paths": text}); err == nil || err.Error() != "Path  is not absolute" {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestFilesAreCheckedAsOftenAsWanted(t *testing.T) {
+	path := write(t, filepath.Join(t.TempDir(), "f"), "k=v")
+	for text, want := range map[string]time.Duration{"": 0, "100": 100 * time.Millisecond, " 60000 ": time.Minute, "9223372036854775807": 1<<63 - 1 - 775807} {
+		params := map[string]string{}
+		if text != "" {
+			params[TTLParam] = text
+		}
+		for _, p := range []Provider{&File{}, &Directory{}} {
+			if err := p.Configure(params); err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range []string{path, filepath.Dir(path), path + "/none", ""} {
+				if data, _ := p.Get(path, nil); data.CheckEvery != want || data.TTL != NoTTL {
+					t.Errorf("%T %q %s: %v, TTL %v", p, text, path, data.CheckEvery, data.TTL)
+				}
+			}
+		}
+	}
+	for _, text := range []string{"99", "0", "-1", "x", "1.5", ""} {
+		err := (&File{}).Configure(map[string]string{TTLParam: text})
+		var ce *config.Error
+		if !errors.As(err, &ce) || !strings.HasPrefix(ce.Msg, "Invalid value "+text+" for configuration ttl.ms: ") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestValuesAreSecretsUnlessTheProviderSaysOtherwise(t *testing.T) {
+	path := write(t, filepath.Join(t.TempDir(), "f"), "k=v\nempty=")
+	resolve := func(params map[string]string) []string {
+		t.Helper()
+		f := &File{}
+		if err := f.Configure(params); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Providers{"f": f}.Resolve(map[string]string{"a": "x${f:" + path + ":k}${f:" + path + ":empty}${f:" + path + ":gone}"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Secrets
+	}
+	if got := resolve(nil); len(got) != 1 || got[0] != "v" {
+		t.Errorf("%q", got)
+	}
+	if got := resolve(map[string]string{LogParam: "true"}); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+	for _, p := range []Provider{&File{}, &Directory{}, &EnvVar{}} {
+		if err := p.Configure(map[string]string{LogParam: "yes"}); err == nil {
+			t.Errorf("%T takes a wrong %s", p, LogParam)
+		}
+	}
+}
+
+func TestSourcesAreSortedAndEachOnce(t *testing.T) {
+	p := Providers{"f": &fake{}, "e": &fake{}}
+	got := p.Sources(map[string]string{"x": "${f:/b:k}${f:/a:k}${e:V}${none:/a:k}", "y": "${f:/a:j}"}, map[string]string{"z": "${f:/a:k}"})
+	want := []Source{{"e", "", []string{"V"}}, {"f", "/a", []string{"j", "k"}}, {"f", "/b", []string{"k"}}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }
 

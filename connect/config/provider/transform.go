@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -20,6 +19,8 @@ type Result struct {
 	Props map[string]string
 	// TTLs holds the time-to-live of each path that has one.
 	TTLs map[string]time.Duration
+	// Secrets are the values that were put in, but those that may be logged.
+	Secrets []string
 }
 
 // MinTTL returns the shortest time after which a value may have changed; ok is false
@@ -37,39 +38,29 @@ func (r Result) MinTTL() (ttl time.Duration, ok bool) {
 // provider or key stays as it is; values that were put in are not searched again.
 // Every path is read once per call. Safe for concurrent use.
 func (p Providers) Resolve(props map[string]string) (Result, error) {
-	wanted := map[string]map[string]map[string]bool{} // provider, path, key
-	for _, v := range props {
-		for _, m := range placeholder.FindAllStringSubmatch(v, -1) {
-			name, path, key := m[1], m[3], m[4]
-			if p[name] == nil {
-				continue
-			}
-			if wanted[name] == nil {
-				wanted[name] = map[string]map[string]bool{}
-			}
-			if wanted[name][path] == nil {
-				wanted[name][path] = map[string]bool{}
-			}
-			wanted[name][path][key] = true
-		}
-	}
+	sources := p.Sources(props)
 	result := Result{Props: props, TTLs: map[string]time.Duration{}}
-	if len(wanted) == 0 {
+	if len(sources) == 0 {
 		result.Props = maps.Clone(props)
 		return result, nil
 	}
-	found := map[string]map[string]map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		found[name] = map[string]map[string]string{}
-		for _, path := range slices.Sorted(maps.Keys(wanted[name])) {
-			data, err := p[name].Get(path, slices.Sorted(maps.Keys(wanted[name][path])))
-			if err != nil {
-				return Result{}, err
+	found := map[string]map[string]map[string]string{} // provider, path, key
+	for _, s := range sources {
+		data, err := p.Get(s)
+		if err != nil {
+			return Result{}, err
+		}
+		if data.TTL >= 0 {
+			result.TTLs[s.Path] = data.TTL
+		}
+		if found[s.Provider] == nil {
+			found[s.Provider] = map[string]map[string]string{}
+		}
+		found[s.Provider][s.Path] = data.Values
+		for _, k := range s.Keys {
+			if v := data.Values[k]; v != "" && !data.Loggable {
+				result.Secrets = append(result.Secrets, v)
 			}
-			if data.TTL >= 0 {
-				result.TTLs[path] = data.TTL
-			}
-			found[name][path] = data.Values
 		}
 	}
 	result.Props = make(map[string]string, len(props))

@@ -14,7 +14,7 @@ func Eager(members []string, configured []Item) map[string][]Item {
 // EagerPlaced is Eager for a group in which members cannot run everything, see
 // Round.CanRun; as soon as something cannot run somewhere, each item goes to the member
 // with the least of those that can run it.
-func EagerPlaced(members []string, configured []Item, canRun func(member, connector string) bool) map[string][]Item {
+func EagerPlaced(members []string, configured []Item, canRun func(member, connector string) Answer) map[string][]Item {
 	ids := slices.Clone(members)
 	slices.Sort(ids)
 	out := make(map[string][]Item, len(ids))
@@ -28,7 +28,7 @@ func EagerPlaced(members []string, configured []Item, canRun func(member, connec
 	for n, item := range newSet(configured).sorted() {
 		id := ids[n%len(ids)]
 		if place.restricts() {
-			id = leastLoaded(ids, out, func(id string) bool { return !place.misplaced(id, item) })
+			id = leastLoaded(ids, out, func(id string) bool { return place.mayGet(id, item) })
 		}
 		out[id] = append(out[id], item)
 	}

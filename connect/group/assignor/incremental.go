@@ -21,7 +21,7 @@ type Round struct {
 	Owned map[string][]Item
 	// CanRun tells whether a member has what a connector and its tasks need. nil: every
 	// member can run everything. What no member can run goes to any of them.
-	CanRun func(member, connector string) bool
+	CanRun func(member, connector string) Answer
 	// Released returns those of the lost items of which it is certain that nobody runs
 	// them. They do not wait for the return of the member that had them. It is asked at
 	// most once in a round, and only when something would have to wait. nil: all wait.
@@ -240,7 +240,7 @@ func (a *Incremental) giveToCandidates(lost set, next []*load, place *placing) (
 		for range takers {
 			l := takers[turn[kind]%len(takers)]
 			turn[kind]++
-			if taken = !place.misplaced(l.id, i); taken {
+			if taken = place.mayGet(l.id, i); taken {
 				l.items = append(l.items, i)
 				break
 			}

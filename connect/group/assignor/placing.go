@@ -5,14 +5,24 @@ import (
 	"time"
 )
 
+// Answer is whether a member can run a connector.
+type Answer int
+
+// A member that is Unsure keeps what it has, but gets nothing while another one is sure.
+const (
+	No Answer = iota
+	Unsure
+	Yes
+)
+
 // placing knows which members can run what. Its methods take a nil receiver: then every
 // member can run everything.
 type placing struct {
 	index   map[string]int // members, by id
 	members []string       // sorted
-	// kinds tell who can run the connectors of a kind, by member; a kind is a distinct set
-	// of such members.
-	kinds  [][]bool
+	// kinds tell who can run the connectors of a kind; a kind is a distinct set of such
+	// members.
+	kinds  []kind
 	kindOf map[string]int // of a connector
 	// nobody holds the connectors that no member can run: they are of the kind of those
 	// that all can run.
@@ -20,7 +30,38 @@ type placing struct {
 	whole  bool // all kinds can run everywhere
 }
 
-func newPlacing(canRun func(member, connector string) bool, members []string, configured []Item) *placing {
+// kind is, by member, who may keep the connectors of a kind, and who may get more of them:
+// all that are sure, or if there is none, all that may keep them.
+type kind struct{ keeps, gets []bool }
+
+// kindOf sorts the members by what they say; nobody reports that all say No.
+func kindOf(answers []Answer) (k kind, nobody bool) {
+	best := slices.Max(answers)
+	nobody = best == No
+	for _, a := range answers {
+		k.keeps = append(k.keeps, nobody || a != No)
+		k.gets = append(k.gets, a == best)
+	}
+	return k, nobody
+}
+
+// key is the same for equal kinds.
+func (k kind) key() string {
+	key := make([]byte, 0, 2*len(k.keeps))
+	for n := range k.keeps {
+		at := byte('0')
+		if k.keeps[n] {
+			at++
+		}
+		if k.gets[n] {
+			at += 2
+		}
+		key = append(key, at)
+	}
+	return string(key)
+}
+
+func newPlacing(canRun func(member, connector string) Answer, members []string, configured []Item) *placing {
 	if canRun == nil || len(members) == 0 {
 		return nil
 	}
@@ -33,29 +74,22 @@ func newPlacing(canRun func(member, connector string) bool, members []string, co
 		if _, seen := p.kindOf[i.Connector]; seen {
 			continue
 		}
-		able, key := make([]bool, len(members)), make([]byte, len(members))
+		answers := make([]Answer, len(members))
 		for n, id := range members {
-			able[n] = canRun(id, i.Connector)
+			answers[n] = canRun(id, i.Connector)
 		}
-		if !slices.Contains(able, true) {
+		k, nobody := kindOf(answers)
+		if nobody {
 			p.nobody[i.Connector] = true
-			for n := range able {
-				able[n] = true
-			}
 		}
-		for n := range able {
-			if able[n] {
-				key[n] = 1
-			}
-		}
-		kind, ok := known[string(key)]
+		n, ok := known[k.key()]
 		if !ok {
-			kind = len(p.kinds)
-			known[string(key)] = kind
-			p.kinds = append(p.kinds, able)
-			p.whole = p.whole && !slices.Contains(able, false)
+			n = len(p.kinds)
+			known[k.key()] = n
+			p.kinds = append(p.kinds, k)
+			p.whole = p.whole && !slices.Contains(k.gets, false)
 		}
-		p.kindOf[i.Connector] = kind
+		p.kindOf[i.Connector] = n
 	}
 	return p
 }
@@ -69,7 +103,16 @@ func (p *placing) misplaced(member string, i Item) bool {
 		return false
 	}
 	kind, ok := p.kindOf[i.Connector]
-	return ok && !p.kinds[kind][p.index[member]]
+	return ok && !p.kinds[kind].keeps[p.index[member]]
+}
+
+// mayGet reports whether a member may be given an item.
+func (p *placing) mayGet(member string, i Item) bool {
+	if !p.restricts() {
+		return true
+	}
+	kind, ok := p.kindOf[i.Connector]
+	return !ok || p.kinds[kind].gets[p.index[member]]
 }
 
 // stranded reports whether no member can run an item.
@@ -161,11 +204,11 @@ func (p *placing) counts() [][]int {
 	return c
 }
 
-// least returns the member with the least load of those that can run a kind.
+// least returns the member with the least load of those that may get more of a kind.
 func (pl *plan) least(kind int) int {
 	best := -1
-	for m, able := range pl.p.kinds[kind] {
-		if able && (best < 0 || pl.load[m] < pl.load[best]) {
+	for m, gets := range pl.p.kinds[kind].gets {
+		if gets && (best < 0 || pl.load[m] < pl.load[best]) {
 			best = m
 		}
 	}
@@ -242,7 +285,7 @@ func (pl *plan) search(from int) []*step {
 				continue
 			}
 			done[m] = true
-			for kind, able := range pl.p.kinds {
+			for kind, k := range pl.p.kinds {
 				free := pl.fresh[m][kind] > 0
 				if !free && (!pl.movable || pl.held[m][kind] == 0) {
 					continue
@@ -251,8 +294,8 @@ func (pl *plan) search(from int) []*step {
 				if s.held {
 					s.cost++
 				}
-				for to := range able {
-					if !able[to] || done[to] || steps[to] != nil && steps[to].cost <= s.cost {
+				for to := range k.gets {
+					if !k.gets[to] || done[to] || steps[to] != nil && steps[to].cost <= s.cost {
 						continue
 					}
 					steps[to] = &s

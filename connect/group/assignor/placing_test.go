@@ -15,7 +15,8 @@ type placed struct {
 	*cluster
 	// lacks has, by member, the connectors that it cannot run.
 	lacks map[string]map[string]bool
-	// shy members have not told what they lack.
+	// shy members have not told what they lack; what they have they keep, and get no more
+	// than nobody else can surely run.
 	shy map[string]bool
 	// released are lost items that nobody runs; asked counts the questions.
 	released set
@@ -27,8 +28,14 @@ func newPlaced(maxDelay time.Duration) *placed {
 	return &placed{cluster: newCluster(maxDelay), lacks: map[string]map[string]bool{}, shy: map[string]bool{}, released: set{}}
 }
 
-func (c *placed) canRun(member, connector string) bool {
-	return c.shy[member] || !c.lacks[member][connector]
+func (c *placed) canRun(member, connector string) Answer {
+	switch {
+	case c.shy[member]:
+		return Unsure
+	case c.lacks[member][connector]:
+		return No
+	}
+	return Yes
 }
 
 func (c *placed) round() Result {
@@ -69,16 +76,29 @@ func (c *placed) settle() (rounds int) {
 	return rounds
 }
 
-// able returns who can run an item: all, when nobody can.
-func (c *placed) able(i Item) (ids []string) {
+// able returns who may have an item: all, when nobody can run it.
+func (c *placed) able(i Item) []string {
 	all := sortedKeys(c.owned)
-	for _, id := range all {
-		if c.canRun(id, i.Connector) {
-			ids = append(ids, id)
-		}
-	}
+	ids := append(c.saying(i, Yes), c.saying(i, Unsure)...)
 	if len(ids) == 0 {
 		return all
+	}
+	return ids
+}
+
+// sure returns who may be given an item.
+func (c *placed) sure(i Item) []string {
+	if ids := c.saying(i, Yes); len(ids) > 0 {
+		return ids
+	}
+	return c.able(i)
+}
+
+func (c *placed) saying(i Item, a Answer) (ids []string) {
+	for _, id := range sortedKeys(c.owned) {
+		if c.canRun(id, i.Connector) == a {
+			ids = append(ids, id)
+		}
 	}
 	return ids
 }
@@ -113,7 +133,7 @@ func (c *placed) checkPlaced(t failer) {
 					if IsConnector(i) != kind {
 						continue
 					}
-					for _, to := range c.able(i) {
+					for _, to := range c.sure(i) {
 						if !reached[to] {
 							reached[to] = true
 							queue = append(queue, to)
@@ -211,8 +231,8 @@ func TestAnyHistoryEndsPlaced(t *testing.T) {
 func (c *placed) checkAssigned(t failer, res Result) {
 	for id, items := range res.Assigned {
 		for _, i := range items {
-			if !slices.Contains(c.able(i), id) {
-				t.Fatalf("%v is given to %s, it can run on %v", i, id, c.able(i))
+			if !slices.Contains(c.sure(i), id) {
+				t.Fatalf("%v is given to %s, it should go to %v", i, id, c.sure(i))
 			}
 		}
 	}
@@ -305,8 +325,13 @@ func TestAnItemMovesInTwoRoundsWhenItsMemberTells(t *testing.T) {
 	c := newPlaced(5 * time.Minute)
 	c.configure([]string{"only:4", "any:2"})
 	c.owned = map[string][]Item{"a": nil, "b": nil}
+	c.shy["a"] = true
 	c.shy["b"], c.lacks["b"] = true, map[string]bool{"only": true}
-	c.settle()
+	c.settle() // nobody has told anything: as in any group
+	c.shy["a"] = false
+	if c.settle(); len(c.owned["b"]) == 0 {
+		t.Fatal("what b had was taken away before it told")
+	}
 	wrong := slices.ContainsFunc(c.owned["b"], func(i Item) bool { return i.Connector == "only" })
 	if !wrong {
 		t.Fatalf("nothing is misplaced: %v", c.owned)
@@ -321,6 +346,37 @@ func TestAnItemMovesInTwoRoundsWhenItsMemberTells(t *testing.T) {
 	if c.round(); slices.ContainsFunc(c.owned["b"], func(i Item) bool { return i.Connector == "only" }) {
 		t.Errorf("after two rounds: %v", c.owned)
 	}
+	c.settle()
+	c.checkPlaced(t)
+}
+
+// A leader that has just been elected knows its own classes only. What nobody runs goes
+// where it surely can; what runs stays.
+func TestNothingNewGoesToAMemberThatHasNotToldWhileAnotherHasTheClass(t *testing.T) {
+	c := newPlaced(0)
+	c.configure([]string{"ours:2", "theirs:1"})
+	c.lacks = map[string]map[string]bool{"a": {"theirs": true}, "b": {"ours": true}}
+	c.owned = map[string][]Item{"a": nil, "b": nil}
+	c.settle()
+	c.checkPlaced(t)
+	c.configure([]string{"ours:2", "theirs:1", "more ours:3", "more theirs:1"})
+	c.lacks = map[string]map[string]bool{"a": {"theirs": true, "more theirs": true}, "b": {"ours": true, "more ours": true}}
+	c.shy["b"], c.assignor = true, NewIncremental(0)
+	before := clone(c.owned)
+	c.settle()
+	for id, connectors := range map[string][]string{"a": {"ours", "more ours"}, "b": {"theirs", "more theirs"}} {
+		if d := cmp.Diff(newSet(without(before[id], newSet(c.owned[id]))), set{}); d != "" {
+			t.Errorf("%s has lost:\n%s", id, d)
+		}
+		for _, i := range c.owned[id] {
+			if !slices.Contains(connectors, i.Connector) {
+				t.Errorf("%v is on %s", i, id)
+			}
+		}
+	}
+	c.checkPlaced(t)
+
+	c.shy["b"] = false
 	c.settle()
 	c.checkPlaced(t)
 }

@@ -1,0 +1,94 @@
+//go:build integration
+
+package differential
+
+import (
+	"os"
+	"testing"
+)
+
+func TestRestart(t *testing.T) {
+	const c = "/connectors/r"
+	running, paused, stopped := state("r", "RUNNING [RUNNING RUNNING]"), state("r", "PAUSED [PAUSED PAUSED]"), state("r", "STOPPED []")
+	steps := []step{
+		{name: "an unknown one", req: "POST /connectors/r/restart"},
+		{name: "an unknown one with tasks", req: "POST /connectors/r/restart?includeTasks=true"},
+		{name: "an unknown one, only failed", req: "POST /connectors/r/restart?onlyFailed=true"},
+		{name: "an unknown task", req: "POST /connectors/r/tasks/0/restart"},
+		{name: "create", req: "PUT " + c + "/config", body: `{"connector.class":"VerifiableSource","topic":"differential-r-{{side}}","throughput":"20","tasks.max":"2"}`, until: running},
+	}
+	queries := []string{"", "?includeTasks=false&onlyFailed=false", "?includeTasks=true", "?onlyFailed=true", "?includeTasks=true&onlyFailed=true", "?includeTasks=TRUE&onlyFailed=yes", "?includeTasks=", "?includeTasks", "?includetasks=true",
+		"?includeTasks=false&includeTasks=true", "?includeTasks=true&includeTasks=false", "?includeTasks=%74rue", "?includeTasks=true&forward=true", "?onlyFailed=true&forward=false"}
+	for _, q := range queries {
+		steps = append(steps, step{name: "running" + q, req: "POST " + c + "/restart" + q, until: settled(running)})
+	}
+	steps = append(steps,
+		step{name: "a task", req: "POST " + c + "/tasks/1/restart", until: settled(running)},
+		step{name: "a task that is not there", req: "POST " + c + "/tasks/2/restart"},
+		step{name: "a negative task", req: "POST " + c + "/tasks/-1/restart"},
+		step{name: "no number", req: "POST " + c + "/tasks/x/restart"},
+		step{name: "with a body", req: "POST " + c + "/restart", body: `{"includeTasks":true}`, until: settled(running)},
+		step{name: "with a text", req: "POST " + c + "/restart", header: "Content-Type: text/plain", body: "x"},
+		step{name: "a task with a body", req: "POST " + c + "/tasks/0/restart", body: `{`, until: settled(running)},
+		step{name: "by PUT", req: "PUT " + c + "/restart"},
+		step{name: "status", req: "GET " + c + "/status"},
+		step{name: "pause", req: "PUT " + c + "/pause", until: paused})
+	for _, q := range queries[:5] {
+		steps = append(steps, step{name: "paused" + q, req: "POST " + c + "/restart" + q, until: settled(paused)})
+	}
+	steps = append(steps,
+		step{name: "a paused task", req: "POST " + c + "/tasks/0/restart", until: settled(paused)},
+		step{name: "stop", req: "PUT " + c + "/stop", until: stopped})
+	for _, q := range queries[:5] {
+		steps = append(steps, step{name: "stopped" + q, req: "POST " + c + "/restart" + q, until: settled(stopped)})
+	}
+	compare(t, append(steps,
+		step{name: "a task of a stopped one", req: "POST " + c + "/tasks/5/restart"},
+		step{name: "stopped still", req: "GET " + c + "/status"},
+		remove("r"),
+		step{name: "a deleted one", req: "POST " + c + "/restart"},
+	))
+}
+
+// TestRestartOfWhatFailed has a connector that fails and one whose task does, until a folder
+// is there.
+func TestRestartOfWhatFailed(t *testing.T) {
+	needWorkers(t)
+	const late = `"connector.class":"FileStreamSink","topics":"differential","file":"{{dir}}/late-{{side}}/out","consumer.override.group.id":"late-{{side}}"`
+	failed := state("late", "RUNNING [FAILED]")
+	compare(t, []step{
+		{name: "create", req: "PUT /connectors/late/config", body: `{` + late + `}`, until: failed},
+		{name: "its status", req: "GET /connectors/late/status", differs: "Traces"},
+		{name: "its task", req: "GET /connectors/late/tasks/0/status", differs: "Traces"},
+		{name: "restart the connector", req: "POST /connectors/late/restart", until: failed},
+		{name: "restart what failed, without tasks", req: "POST /connectors/late/restart?onlyFailed=true", until: failed, differs: "Traces"},
+		{name: "still failed", req: "GET /connectors/late/status", differs: "Traces"},
+		{name: "pause", req: "PUT /connectors/late/pause", until: state("late", "PAUSED [FAILED]")},
+		{name: "a failed task of a paused one", req: "GET /connectors/late/status", differs: "Traces"},
+		{name: "resume", req: "PUT /connectors/late/resume", until: failed},
+	})
+	for _, w := range []*worker{&jvm, &ours} {
+		if err := os.Mkdir(sharedDir+"/late-"+w.side, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	running := state("late", "RUNNING [RUNNING]")
+	compare(t, []step{
+		{name: "restart what failed", req: "POST /connectors/late/restart?onlyFailed=true&includeTasks=true", until: running, differs: "Traces"},
+		{name: "it runs", req: "GET /connectors/late/status"},
+		{name: "nothing has failed", req: "POST /connectors/late/restart?onlyFailed=true&includeTasks=true", until: running},
+		{name: "delete", req: "DELETE /connectors/late", until: gone("late")},
+		{name: "a task that fails", req: "PUT /connectors/f/config", body: `{"connector.class":"MockSource","mock_mode":"task-failure","delay_ms":"0"}`, until: state("f", "RUNNING [FAILED]")},
+		{name: "its status", req: "GET /connectors/f/status"},
+		{name: "stop a failed one", req: "PUT /connectors/f/stop", until: state("f", "STOPPED []")},
+		{name: "its status then", req: "GET /connectors/f/status"},
+		{name: "a connector that fails", req: "PUT /connectors/f/config", body: `{"connector.class":"MockSink","topics":"differential","consumer.override.group.id":"f-{{side}}","mock_mode":"connector-failure","delay_ms":"1000"}`, until: state("f", "STOPPED []")},
+		{name: "resume it", req: "PUT /connectors/f/resume", until: state("f", "FAILED [RUNNING]")},
+		{name: "its status", req: "GET /connectors/f/status"},
+		{name: "pause it", req: "PUT /connectors/f/pause", until: state("f", "FAILED [PAUSED]")},
+		{name: "paused", req: "GET /connectors/f/status"},
+		{name: "mend it", req: "PUT /connectors/f/config", body: `{` + quiet + `}`, until: state("f", "PAUSED [PAUSED]")},
+		{name: "resume then", req: "PUT /connectors/f/resume", until: state("f", "RUNNING [RUNNING]")},
+		{name: "delete it", req: "DELETE /connectors/f", until: gone("f")},
+	})
+}

@@ -1,0 +1,174 @@
+// Package redact keeps secrets out of texts: a Set knows the values that were seen in
+// passwords and the like, and hides them wherever they turn up, in logs above all. It is the
+// second line: code that knows that it holds a secret does not print it in the first place.
+package redact
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Hidden stands in the place of a secret, as in the JVM.
+const Hidden = "[hidden]"
+
+const (
+	// minLength is the length in bytes below which a value is no secret: it would be found by
+	// chance in half of all texts, and be guessed anyway.
+	minLength = 4
+	// anywhere is the length in bytes from which a value is hidden also in the middle of a
+	// word, unless it is itself a word.
+	anywhere = 8
+	// maxValues bounds the memory of a worker whose secrets change often; the oldest go first.
+	maxValues = 16384
+)
+
+// common are words that stand in texts and files of every worker. Whoever has one of them as
+// a password does not keep it by making logs unreadable.
+var common = []string{"true", "false", "null", "none", "password", "secret", "admin", "kafka", "connect", "user", "token", "test", "localhost", "https", "http", "default"}
+
+// Set is what must not be shown. The zero value hides nothing. Safe for concurrent use.
+type Set struct {
+	mu     sync.RWMutex
+	known  map[string]bool
+	order  []string // as they came
+	staled bool     // what follows, which is never changed, lacks values
+	alone  []string // those that are hidden only where they stand alone
+	others *strings.Replacer
+}
+
+// Add adds secrets; those that are too short or too common are left out.
+func (s *Set) Add(values ...string) {
+	for _, v := range values {
+		v = strings.TrimSpace(v)
+		if s.has(v) {
+			continue
+		}
+		s.add(v)
+	}
+}
+
+func (s *Set) has(v string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.known[v]
+}
+
+func (s *Set) add(v string) {
+	if len(v) < minLength || slices.Contains(common, strings.ToLower(v)) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known[v] {
+		return // added meanwhile
+	}
+	if s.known == nil {
+		s.known = map[string]bool{}
+	}
+	for len(s.order) >= maxValues {
+		delete(s.known, s.order[0])
+		s.order = s.order[1:]
+	}
+	s.known[v] = true
+	s.order = append(s.order, v)
+	s.staled = true
+}
+
+// Hide returns the text with [hidden] in the place of every secret, also of one in the form
+// that it has in JSON, in quotes or in a URL.
+func (s *Set) Hide(text string) string {
+	if s == nil {
+		return text
+	}
+	others, alone := s.replacer()
+	if others != nil {
+		text = others.Replace(text)
+	}
+	for _, v := range alone {
+		text = hideWord(text, v)
+	}
+	return text
+}
+
+// isWord tells that a value may well be part of another word: it is short, or has nothing
+// but small letters.
+func isWord(v string) bool {
+	return len(v) < anywhere || !strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsLower(r) })
+}
+
+func (s *Set) replacer() (*strings.Replacer, []string) {
+	s.mu.RLock()
+	others, alone, staled := s.others, s.alone, s.staled
+	s.mu.RUnlock()
+	if !staled {
+		return others, alone
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var forms, words []string
+	for v := range s.known {
+		if isWord(v) {
+			words = append(words, v)
+		} else {
+			forms = append(forms, formsOf(v)...)
+		}
+	}
+	// Of several secrets at one place the longest counts.
+	longest := func(a, b string) int { return len(b) - len(a) }
+	slices.SortFunc(forms, longest)
+	slices.SortFunc(words, longest)
+	pairs := make([]string, 0, 2*len(forms))
+	for _, f := range forms {
+		pairs = append(pairs, f, Hidden)
+	}
+	s.others, s.alone, s.staled = strings.NewReplacer(pairs...), words, false
+	return s.others, s.alone
+}
+
+// formsOf returns a secret as it is and as encoders write it, also one within another: an
+// error that quotes it, in a log of JSON.
+func formsOf(v string) []string {
+	html, _ := json.Marshal(v) // a string
+	goText := inner(strconv.Quote(v))
+	forms := []string{v, jsonText(v), jsonText(jsonText(v)), goText, jsonText(goText), inner(string(html)), url.QueryEscape(v), url.PathEscape(v)}
+	slices.Sort(forms)
+	return slices.Compact(forms)
+}
+
+// jsonText is a text as it stands in JSON, without the care for HTML.
+func jsonText(v string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // a string into memory
+	return inner(strings.TrimSuffix(b.String(), "\n"))
+}
+
+func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
+
+// hideWord hides a value where it stands alone.
+func hideWord(text, v string) string {
+	for from := 0; ; {
+		at := strings.Index(text[from:], v)
+		if at < 0 {
+			return text
+		}
+		at += from
+		before, _ := utf8.DecodeLastRuneInString(text[:at])
+		after, _ := utf8.DecodeRuneInString(text[at+len(v):])
+		if from = at + len(v); !inWord(before) && !inWord(after) {
+			text = text[:at] + Hidden + text[from:]
+			from = at + len(Hidden)
+		}
+	}
+}
+
+func inWord(r rune) bool {
+	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' || r == '-' || r == '.')
+}

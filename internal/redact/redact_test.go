@@ -1,0 +1,115 @@
+package redact
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestSecretsAreHidden(t *testing.T) {
+	var s Set
+	s.Add("canary-1234", "canary-1234-longer", "correcthorse", "pwd1", " with blank\n", `quo"te\back`, "a&b<c>d/e f", "line one\nline two", "abc", "password", "KAFKA", "")
+	for text, want := range map[string]string{
+		"nothing":            "nothing",
+		"is canary-1234!":    "is [hidden]!",
+		"xcanary-1234x":      "x[hidden]x",
+		"canary-1234-longer": "[hidden]",
+		"pwd1 'pwd1' pwd1":   "[hidden] '[hidden]' [hidden]",
+		"correcthorse=correcthorse my-correcthorse correcthorses": "[hidden]=[hidden] my-correcthorse correcthorses",
+		"mypwd1 pwd1x pwd-pwd1":                                   "mypwd1 pwd1x pwd-pwd1",
+		fmt.Sprintf("%q", fmt.Sprintf("%q", `quo"te\back`)):       `"\"[hidden]\""`,
+		"<with blank>":                    "<[hidden]>",
+		`quo"te\back`:                     "[hidden]",
+		`{"e":"quo\"te\\back"}`:           `{"e":"[hidden]"}`,
+		`a\u0026b\u003cc\u003ed/e f`:      "[hidden]",
+		"http://h/?x=a%26b%3Cc%3Ed%2Fe+f": "http://h/?x=[hidden]",
+		`line one\nline two`:              "[hidden]",
+		"abc password kafka":              "abc password kafka",
+		"":                                "",
+	} {
+		if got := s.Hide(text); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+	s.Add("added later")
+	if got := s.Hide("was added later"); got != "was [hidden]" {
+		t.Error(got)
+	}
+}
+
+func TestAnEmptySetHidesNothing(t *testing.T) {
+	var none *Set
+	if got := (&Set{}).Hide("text") + none.Hide("text"); got != "texttext" {
+		t.Error(got)
+	}
+}
+
+func TestTheOldestGoFirst(t *testing.T) {
+	var s Set
+	for i := range maxValues + 2 {
+		s.Add(fmt.Sprintf("secret-%06d", i), strconv.Itoa(1000+i%2))
+	}
+	if got := s.Hide("secret-000000"); got != "secret-000000" {
+		t.Error(got)
+	}
+	if got := s.Hide(fmt.Sprintf("secret-%06d", maxValues+1)); got != Hidden {
+		t.Error(got)
+	}
+	s.Hide("")
+	if len(s.known) != maxValues || len(s.order) != maxValues || len(s.alone) > 2 {
+		t.Errorf("%d values, %d short ones", len(s.known), len(s.alone))
+	}
+}
+
+func TestNoSecretIsEverLeft(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var s Set
+		secrets := rapid.SliceOfN(rapid.StringMatching(`[A-Z0-9]["a-zA-Z0-9\\ =;&/ü\n]{8,20}`), 1, 5).Draw(rt, "secrets")
+		s.Add(secrets...)
+		text := rapid.String().Draw(rt, "text")
+		for _, v := range secrets {
+			text += v + rapid.String().Draw(rt, "between")
+		}
+		got := s.Hide(text)
+		for _, v := range secrets {
+			if v = strings.TrimSpace(v); len(v) >= anywhere && !s.has(v) {
+				rt.Fatalf("%q is not known", v)
+			} else if len(v) >= anywhere && strings.Contains(got, v) {
+				rt.Fatalf("%q is left in %q", v, got)
+			}
+		}
+	})
+}
+
+func TestSetsAreSafeForConcurrentUse(t *testing.T) {
+	var s Set
+	var wait sync.WaitGroup
+	for i := range 4 {
+		wait.Go(func() {
+			for n := range 200 {
+				v := fmt.Sprintf("secret-%d-%d", i, n)
+				s.Add(v, "shrt"+strconv.Itoa(n%9))
+				if got := s.Hide(v); got != Hidden {
+					t.Errorf("%s: %s", v, got)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+func BenchmarkHide(b *testing.B) {
+	var s Set
+	for i := range 1000 {
+		s.Add(fmt.Sprintf("secret-%d-%x", i, i*7919))
+	}
+	text := "[2026-11-25 03:40:00,000] INFO (connect.herder) Starting connectors and tasks using config offset 4711 {\"connector\": \"orders-to-hdfs\"}\n"
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Hide(text)
+	}
+}
