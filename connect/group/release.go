@@ -103,10 +103,11 @@ func (t tenure) word(i connect.TaskID, st storage.Status, known bool) word {
 // mayRun reports whether an item may be at work, by the last word of the worker that has it.
 func mayRun(i connect.TaskID, st storage.Status) bool {
 	switch st.State {
-	case connect.StateUnassigned, connect.StateFailed:
+	case connect.StateUnassigned, connect.StateFailed, connect.StateDestroyed:
 		return false
 	case connect.StateStopped:
 		return !assignor.IsConnector(i)
+	case connect.StateRunning, connect.StatePaused, connect.StateRestarting:
 	}
 	return true
 }

@@ -86,8 +86,9 @@ func TestAnotherVersionIsReportedWithWhereItIs(t *testing.T) {
 		r.take()
 		r.member.holders = &group.Holders{Have: []string{"http://a/"}, Lack: []string{"http://w:1/"}}
 		r.member.assigned(r.leads(3, []string{"c", "d", "e", "f"}))
+		r.ignore = "rejoin: connector or task configs have changed"                                           // as often as it may be
 		r.wantAnyOrder("start connector d STARTED", "start connector e STARTED", "start connector f STARTED", // f is for the runtime to refuse
-			"task configs d", "task configs e", "task configs f", "rejoin: connector or task configs have changed", "rejoin: connector or task configs have changed", "rejoin: connector or task configs have changed")
+			"task configs d", "task configs e", "task configs f")
 		st, _ := r.status.Connector("c")
 		want := "org.apache.kafka.connect.errors.ConnectException: Failed to instantiate class for connector c: Plugin io.example.TestSinkConnector not found that matches " +
 			"the version range [2,), available versions: [1.2]. This worker, w:1, does not have TestSink in version [2,); members that have it: http://a/. It is moved to one of them."

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"go.uber.org/zap"
 
 	"github.com/penstock-io/penstock/rest/access"
@@ -57,7 +58,7 @@ type Issuer struct {
 	Options
 	http *http.Client
 
-	keys atomic.Pointer[[]key] // nil: none were read yet
+	keys atomic.Pointer[[]jose.JSONWebKey] // nil: none were read yet
 	last atomic.Pointer[attempt]
 	turn chan struct{} // holds one value: whoever has it asks the issuer
 }
@@ -129,7 +130,7 @@ func (i *Issuer) verified(t token) bool {
 		return false
 	}
 	for _, k := range *keys {
-		if (t.header.KeyID == "" || k.id == t.header.KeyID) && k.verifies(t) {
+		if t.verifiedBy(k) {
 			return true
 		}
 	}
@@ -212,7 +213,7 @@ func (i *Issuer) refresh(ctx context.Context, pause time.Duration) error {
 }
 
 // fetch asks the issuer.
-func (i *Issuer) fetch(ctx context.Context) ([]key, error) {
+func (i *Issuer) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 	address := i.KeysURL
 	if address == "" {
 		var doc struct {
@@ -238,7 +239,7 @@ func (i *Issuer) fetch(ctx context.Context) ([]key, error) {
 	if err := i.get(ctx, address, &set); err != nil {
 		return nil, err
 	}
-	var keys []key
+	var keys []jose.JSONWebKey
 	var problems []error
 	for _, text := range set.Keys {
 		k, err := parseKey(text)

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
@@ -134,6 +135,23 @@ func (l *login) claims(change map[string]any) map[string]any {
 	return claims
 }
 
+// algorithm is how tests make a signature, without the library that verifies them.
+type algorithm struct {
+	family string // RS, PS, ES, EdDSA
+	hash   crypto.Hash
+	curve  elliptic.Curve // of ES
+}
+
+var signatures = map[string]algorithm{
+	"RS256": {"RS", crypto.SHA256, nil}, "RS384": {"RS", crypto.SHA384, nil}, "RS512": {"RS", crypto.SHA512, nil},
+	"PS256": {"PS", crypto.SHA256, nil}, "PS384": {"PS", crypto.SHA384, nil}, "PS512": {"PS", crypto.SHA512, nil},
+	"ES256": {"ES", crypto.SHA256, elliptic.P256()}, "ES384": {"ES", crypto.SHA384, elliptic.P384()}, "ES512": {"ES", crypto.SHA512, elliptic.P521()},
+	"EdDSA": {"EdDSA", 0, nil},
+}
+
+// coordinate is the size of a coordinate in bytes.
+func coordinate(c elliptic.Curve) int { return (c.Params().BitSize + 7) / 8 }
+
 // signer is a private key of an issuer.
 type signer struct {
 	id, alg string
@@ -148,7 +166,7 @@ func generate(t *testing.T, id, alg string) signer {
 	case "RS", "PS":
 		key, err = rsa.GenerateKey(rand.Reader, 2048)
 	case "ES":
-		key, err = ecdsa.GenerateKey(algorithms[alg].curve, rand.Reader)
+		key, err = ecdsa.GenerateKey(signatures[alg].curve, rand.Reader)
 	default:
 		_, key, err = ed25519.GenerateKey(rand.Reader)
 	}
@@ -187,7 +205,7 @@ func (s signer) sign(t *testing.T, header, claims map[string]any) string {
 		t.Fatal(err1, err2)
 	}
 	text := b64(h) + "." + b64(c)
-	a := algorithms[s.alg]
+	a := signatures[s.alg]
 	sum := []byte(text)
 	if a.hash != 0 {
 		hash := a.hash.New()

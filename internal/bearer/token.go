@@ -1,57 +1,49 @@
 package bearer
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strings"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
-// token is a JSON web token in its parts. Nothing of it is true before its signature is verified.
+// token is a JSON web token. Nothing of it is true before its signature is verified.
 type token struct {
-	header    tokenHeader
-	claims    map[string]any
-	signed    []byte // what the signature is of
-	signature []byte
-}
-
-// tokenHeader is the part of RFC 7515's header that matters.
-type tokenHeader struct {
-	Algorithm string          `json:"alg"`
-	KeyID     string          `json:"kid"`
-	Critical  json.RawMessage `json:"crit"`
+	signed *jose.JSONWebSignature
+	header jose.Header
+	claims map[string]any
 }
 
 // parse reads the compact form of a token with one of the algorithms that are accepted.
 func parse(text string) (token, error) {
-	var t token
-	parts := strings.Split(text, ".")
-	if len(parts) != 3 {
-		return t, errors.New("it is no signed JSON web token")
+	signed, err := jose.ParseSignedCompact(text, algorithms)
+	var algorithm *jose.ErrUnexpectedSignatureAlgorithm
+	switch {
+	case errors.As(err, &algorithm):
+		return token{}, fmt.Errorf("its algorithm is %q; accepted are RS, PS and ES with 256, 384 and 512, and EdDSA", algorithm.Got)
+	case err != nil || len(signed.Signatures) != 1:
+		return token{}, errors.New("it is no signed JSON web token")
 	}
-	header, err1 := decode(parts[0])
-	claims, err2 := decode(parts[1])
-	signature, err3 := decode(parts[2])
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return t, errors.New("it is no JSON web token: its parts must be base64 for URLs")
+	t := token{signed: signed, header: signed.Signatures[0].Protected}
+	if json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &t.claims) != nil || t.claims == nil {
+		return t, errors.New("it is no JSON web token: its claims must be a JSON object")
 	}
-	if json.Unmarshal(header, &t.header) != nil || json.Unmarshal(claims, &t.claims) != nil || t.claims == nil {
-		return t, errors.New("it is no JSON web token: header and claims must be JSON objects")
-	}
-	if _, known := algorithms[t.header.Algorithm]; !known {
-		return t, fmt.Errorf("its algorithm is %q; accepted are RS, PS and ES with 256, 384 and 512, and EdDSA", t.header.Algorithm)
-	}
-	if t.header.Critical != nil {
-		return t, errors.New("its header has critical extensions, of which none is known here")
-	}
-	t.signed, t.signature = []byte(parts[0]+"."+parts[1]), signature
 	return t, nil
 }
 
-func decode(text string) ([]byte, error) { return base64.RawURLEncoding.Strict().DecodeString(text) }
+// verifiedBy tells whether a key has signed a token. The token's algorithm must be one of the
+// key's kind, and the key's own if it has one.
+func (t token) verifiedBy(k jose.JSONWebKey) bool {
+	if k.Algorithm != "" && k.Algorithm != t.header.Algorithm || t.header.KeyID != "" && t.header.KeyID != k.KeyID {
+		return false
+	}
+	_, err := t.signed.Verify(k.Key)
+	return err == nil
+}
 
 // seconds reads a NumericDate.
 func seconds(v any) (time.Time, bool) {
