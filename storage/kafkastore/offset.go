@@ -39,7 +39,8 @@ type OffsetOptions struct {
 // isolation.level: with read_committed Get and Partitions wait for all transactions that
 // are open in the topic when they are called, whoever's they are: what is behind them
 // might have been committed. A dead producer's transaction ends when a successor fences
-// it, or after its transaction.timeout.ms, so no call waits for ever; and a task whose
+// it, or after its transaction.timeout.ms, unless Kafka itself loses that end
+// (docs/explanation/delivery.md, with what to do then); and a task whose
 // Send writes into a transaction must not ask before that has ended.
 type OffsetStore struct {
 	o       OffsetOptions
