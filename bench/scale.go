@@ -45,6 +45,9 @@ const (
 	// leftLimit is how long nothing may change before what still runs after its deletion is
 	// taken for left behind.
 	leftLimit = 20 * time.Second
+	// stuckLimit is how long nothing may change before the hand of an operator restarts what
+	// is FAILED on JVM workers.
+	stuckLimit = 5 * time.Second
 	// delayLimit is how long it is waited for a rebalance that the default of
 	// scheduled.rebalance.max.delay.ms, five minutes, may put off; with few connectors.
 	delayLimit      = 30 * time.Second
@@ -139,7 +142,7 @@ func (r *scaleRun) runDelayed(ctx context.Context) (err error) {
 	ended := make(chan error, 1)
 	go func() { ended <- leaving.stop() }()
 	r.result.delayed = fmt.Sprintf("> %.0f", delayLimit.Seconds())
-	if at, late := r.watch.await(ctx, delayLimit, r.live(), r.connectors, scaleTasks); late == nil {
+	if at, late := r.watch.await(ctx, delayLimit, r.live(), r.connectors, scaleTasks, r.stuck(ctx)); late == nil {
 		r.result.delayed = fmt.Sprintf("%.2f", at.Sub(began).Seconds())
 	}
 	r.log("a worker left (stop), default delay: all runs after %s s", r.result.delayed)
@@ -197,8 +200,29 @@ func (r *scaleRun) live() []string {
 
 // await waits until all runs on the members, and returns how long that was after began.
 func (r *scaleRun) await(ctx context.Context, began time.Time) (float64, error) {
-	at, err := r.watch.await(ctx, scaleLimit, r.live(), r.connectors, scaleTasks)
+	at, err := r.watch.await(ctx, scaleLimit, r.live(), r.connectors, scaleTasks, r.stuck(ctx))
 	return max(at.Sub(began).Seconds(), 0), err
+}
+
+// stuck restarts, by hand so to say, what stays FAILED on JVM workers and says why it failed;
+// that must not happen with ours.
+func (r *scaleRun) stuck(ctx context.Context) func(names []string) {
+	if r.binary != "" {
+		return nil
+	}
+	return func(names []string) {
+		c := client.New(nil)
+		for _, name := range names {
+			status, _ := get(ctx, client.ConnectorURL(r.members[0].base, name, "status"))
+			r.log("restarted by hand: %.600s", status)
+			r.result.restarts++
+			restart := client.ConnectorURL(r.members[0].base, name, "restart") + "?includeTasks=true&onlyFailed=true"
+			if err := c.JSON(ctx, http.MethodPost, restart, nil, nil); err != nil {
+				r.log("%s is not restarted: %v", name, err)
+			}
+		}
+		r.watch.touch()
+	}
 }
 
 func (r *scaleRun) config(name string) map[string]string {

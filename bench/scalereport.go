@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type scaleResult struct {
 	usages           []usage
 	rest, busy       latencies
 	join, stop, kill moves
+	restarts         int    // of what stayed FAILED, by hand
 	delayed          string // the same as stop with scheduled.rebalance.max.delay.ms=300000
 }
 
@@ -177,7 +179,12 @@ what moved stood still from UNASSIGNED, or the kill, to RUNNING on another worke
 	}
 	line("", func(r *scaleResult) string { return r.title })
 	line("---", func(*scaleResult) string { return "---" })
-	seconds := func(v float64) string { return fmt.Sprintf("%.2f", v) }
+	seconds := func(c *creation, v float64) string {
+		if c.took == 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.2f", v)
+	}
 	for _, c := range []struct {
 		how string
 		of  func(r *scaleResult) *creation
@@ -185,8 +192,8 @@ what moved stood still from UNASSIGNED, or the kill, to RUNNING on another worke
 		{"one after the other", func(r *scaleResult) *creation { return &r.one }},
 		{fmt.Sprintf("%d clients", o.scale.clients), func(r *scaleResult) *creation { return &r.many }},
 	} {
-		line("create all, "+c.how+", s", func(r *scaleResult) string { return seconds(c.of(r).took) })
-		line("… until all runs, s", func(r *scaleResult) string { return seconds(c.of(r).settled) })
+		line("create all, "+c.how+", s", func(r *scaleResult) string { return seconds(c.of(r), c.of(r).took) })
+		line("… until all runs, s", func(r *scaleResult) string { return seconds(c.of(r), c.of(r).settled) })
 		line("… from the request until the tasks of a connector run, p50 / p95 / max, s", func(r *scaleResult) string { return c.of(r).spread() })
 	}
 	line(fmt.Sprintf("delete all, %d clients, until nothing runs, s", o.scale.clients), func(r *scaleResult) string { return cmp.Or(r.deleteMany, "-") })
@@ -204,6 +211,7 @@ what moved stood still from UNASSIGNED, or the kill, to RUNNING on another worke
 	}
 	line(fmt.Sprintf("a worker is stopped, default scheduled.rebalance.max.delay.ms, %d connectors, until all runs, s", delayConnectors),
 		func(r *scaleResult) string { return cmp.Or(r.delayed, "-") })
+	line("restarts by hand of what stayed FAILED", func(r *scaleResult) string { return strconv.Itoa(r.restarts) })
 	line("GET /connectors?expand=status&expand=info at rest, p50 / p95 / max, ms", func(r *scaleResult) string { return r.rest.String() })
 	line("the same during creations and rebalances, ms", func(r *scaleResult) string { return r.busy.String() })
 	for _, u := range []struct {

@@ -162,7 +162,7 @@ func (w *statusWatch) runs(live []string, connectors, tasks int) string {
 		for _, worker := range live {
 			if state := it.on[worker]; state == connect.StateRunning && (w.each || worker == it.owner) {
 				on = append(on, worker)
-			} else if state == connect.StateFailed {
+			} else if state == connect.StateFailed && (w.each || it.owner == "") {
 				problems = append(problems, fmt.Sprintf("%v failed on %s", id, worker))
 			}
 		}
@@ -204,10 +204,34 @@ func uneven(counts map[string]int, live []string) bool {
 	return most-least > 1
 }
 
-// await waits until all runs and returns when that became true.
-func (w *statusWatch) await(ctx context.Context, limit time.Duration, live []string, connectors, tasks int) (time.Time, error) {
+// failed returns the connectors of which something is FAILED and nothing changed for a while.
+func (w *statusWatch) failed() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if time.Since(w.latest) < stuckLimit {
+		return nil
+	}
+	names := map[string]bool{}
+	for id, it := range w.items {
+		for _, state := range it.on {
+			if state == connect.StateFailed && it.owner == "" {
+				names[id.Connector] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// await waits until all runs and returns when that became true. stuck, unless nil, is called
+// with the connectors that stay FAILED.
+func (w *statusWatch) await(ctx context.Context, limit time.Duration, live []string, connectors, tasks int, stuck func(names []string)) (time.Time, error) {
 	for deadline := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
 		why := w.runs(live, connectors, tasks)
+		if why != "" && stuck != nil {
+			if names := w.failed(); len(names) > 0 {
+				stuck(names)
+			}
+		}
 		switch {
 		case why == "":
 			w.mu.Lock()
@@ -251,6 +275,13 @@ func (w *statusWatch) quiet() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return time.Since(w.latest)
+}
+
+// touch counts as a change.
+func (w *statusWatch) touch() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.latest = time.Now()
 }
 
 // forget drops what is there, and returns how many items ran.
