@@ -271,9 +271,24 @@ func (s *Server) restartTask(r *http.Request, _ []byte) (result, error) {
 
 // putTasks answers the internal POST /connectors/{c}/tasks.
 func (s *Server) putTasks(r *http.Request, body []byte) (result, error) {
-	var configs []map[string]string
-	if err := readJSON(withBody(r, body), &configs); err != nil && !errors.Is(err, errNull) {
+	var raw []*texts
+	if err := readJSON(withBody(r, body), &raw); err != nil && !errors.Is(err, errNull) {
 		return result{}, err // null is an empty list, if it bears a signature
+	}
+	configs := make([]map[string]string, len(raw))
+	for i, task := range raw {
+		if task == nil {
+			continue
+		}
+		values, err := readConfig(*task)
+		if err != nil {
+			return result{}, err
+		}
+		var nulls []string
+		configs[i], nulls = splitNulls(values)
+		for _, key := range nulls {
+			configs[i][key] = ""
+		}
 	}
 	sig := signature(r, body)
 	return result{status: http.StatusNoContent}, s.herder.PutTaskConfigs(r.Context(), param(r, "connector"), configs, sig)

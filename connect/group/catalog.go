@@ -20,8 +20,9 @@ type need struct {
 
 // needOf reads a connector's config. A placeholder may stand for something else on each
 // worker, and a version that cannot be read is refused by each: neither rules anybody out.
+// Blanks around a class belong to it, as for the workers that look for it: nobody has it.
 func needOf(class, version string) need {
-	if class = strings.TrimSpace(class); strings.Contains(class, "${") {
+	if strings.Contains(class, "${") {
 		return need{}
 	}
 	n := need{class: class}

@@ -95,6 +95,11 @@ func TestCatalogsKnowAliases(t *testing.T) {
 			t.Errorf("%q: %v", name, got)
 		}
 	}
+	for _, blank := range []string{" ", "\n", " HdfsSink", hdfs + " "} {
+		if got := c.canRun(needOf(blank, "")); got != assignor.No {
+			t.Errorf("%q: %v: the leader would ask itself to check the config, and answer 500", blank, got)
+		}
+	}
 	if (*catalog)(nil).canRun(needOf("anything", "")) != assignor.Unsure {
 		t.Error("of a worker that is not known nothing is known")
 	}

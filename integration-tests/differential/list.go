@@ -98,8 +98,26 @@ var differences = []difference{
 	{
 		name:   "Java classes that are no plugins",
 		jvm:    `…`,
-		ours:   `…`,
+		ours:   `…Class … could not be found.…`,
 		reason: "there are no Java classes here",
+	},
+	{
+		name:   "Definitions of Java classes that are no plugins",
+		jvm:    `500 {"error_code":500,"message":"Instantiation error"}`,
+		ours:   `404 {"error_code":404,"message":"Unknown plugin …."}`,
+		reason: "there are no Java classes here",
+	},
+	{
+		name:   "An abstract Java class as connector",
+		jvm:    `500 {"error_code":500,"message":"…Instantiation error"}`,
+		ours:   `500 {"error_code":500,"message":"«1»Failed to find any class that implements Connector and which name matches …`,
+		reason: "there are no Java classes here",
+	},
+	{
+		name:   "Java classes of clients",
+		jvm:    `500 {"error_code":500,"message":"…Invalid value … for configuration …: Class … could not be found."}`,
+		ours:   `20…`,
+		reason: "keys for classes inside Java's clients have no effect here",
 	},
 	{
 		name:   "A wrong version again",

@@ -83,7 +83,7 @@ func TestPluginConfigs(t *testing.T) {
 	for name := range names {
 		s := step{name: name, req: "GET /connector-plugins/" + name + "/config"}
 		if slices.Contains(notPlugins, name) {
-			s.differs = "Java classes that are no plugins"
+			s.differs = "Definitions of Java classes that are no plugins"
 		}
 		steps = append(steps, s)
 	}

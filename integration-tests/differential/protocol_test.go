@@ -232,6 +232,7 @@ func TestInternalRequests(t *testing.T) {
 		{name: "tasks with an unknown algorithm", req: tasks, body: `[]`, header: header("YQ==", "nonsense")},
 		{name: "tasks of an unknown connector", req: "POST /connectors/zz/tasks", body: `[]`, header: header("YQ==", "HmacSHA256")},
 		{name: "tasks that are an object", req: tasks, body: `{}`, header: header("YQ==", "HmacSHA256"), differs: "Texts of JSON errors"},
+		{name: "tasks with numbers", req: tasks, body: `[{"a":-1,"b":true,"c":null},null]`},
 		{name: "tasks that are no JSON", req: tasks, body: `[`, header: header("YQ==", "HmacSHA256"), differs: "Texts of JSON errors"},
 		{name: "tasks without a body", req: tasks, header: header("YQ==", "HmacSHA256"), differs: "Texts of JSON errors"},
 		{name: "tasks with forward", req: tasks + "?forward=false", body: `[]`},

@@ -186,7 +186,7 @@ func TestValidateNamesOfClasses(t *testing.T) {
 		{"Connector", full, ""}, {"FileStreamSource", full, ""}, {"filestreamsink", full, ""}, {"FileStreamSink", "filestreamsink", ""}, {"FileStreamSink", "", ""}, {"FileStreamSink", " FileStreamSink", "Unknown class in a validation"},
 		{"FileStreamSink", "FileStreamSink ", ""}, {"FileStreamSink", nil, ""}, {"FileStreamSink", absent{}, ""}, {"NoSuch", absent{}, ""}, {"FileStreamSink", 5, ""}, {"5", 5, "Unknown class in a validation"}, {"NoSuch", "NoSuch", "Unknown class in a validation"}, {"NoSuch", "NoSuch", "Unknown class in a validation"},
 		{"Json", "Json", "Unknown class in a validation"}, {"Json", "org.apache.kafka.connect.json.JsonConverter", ""}, {"org.apache.kafka.connect.json.JsonConverter", "org.apache.kafka.connect.json.JsonConverter", "Unknown class in a validation"}, {"java.lang.String", "java.lang.String", "Unknown class in a validation"}, {"RegexRouter", "RegexRouter", "Unknown class in a validation"},
-		{"org.apache.kafka.connect.sink.SinkConnector", "org.apache.kafka.connect.sink.SinkConnector", "Java classes that are no plugins"},
+		{"org.apache.kafka.connect.sink.SinkConnector", "org.apache.kafka.connect.sink.SinkConnector", "An abstract Java class as connector"},
 	} {
 		body := fileSink.with(props{"connector.class": tc.class}).text()
 		steps = append(steps, step{name: fmt.Sprintf("%s %v", tc.plugin, tc.class), req: "PUT /connector-plugins/" + tc.plugin + "/config/validate", body: body, differs: tc.differs})

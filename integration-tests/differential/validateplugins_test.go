@@ -144,7 +144,7 @@ func TestValidateOverrides(t *testing.T) {
 		variant{more: dlq.with(props{producer + "linger.ms": "x"}), differs: notParsed}, variant{more: props{producer + "linger.ms": "x"}}, variant{more: dlq.with(props{producer + "linger.ms": "5", producer + "acks": "7", producer + "compression.type": "none", producer + "x.y": "z"})},
 		variant{more: dlq.with(props{admin + "retries": "x"}), differs: notParsed}, variant{more: props{admin + "retries": "x"}}, variant{more: dlq.with(props{admin + "retries": "0", admin + "client.id": "c", admin + "security.protocol": "no"})},
 		variant{more: dlq.with(props{producer + "sasl.jaas.config": "secret", admin + "sasl.jaas.config": "secret", admin + "sasl.mechanism": "PLAIN"})},
-		variant{more: dlq.with(props{producer + "partitioner.class": "x.Y"}), differs: "Java classes that are no plugins"}, variant{more: dlq.with(props{producer + "partitioner.class": "org.apache.kafka.clients.producer.RoundRobinPartitioner"})},
+		variant{more: dlq.with(props{producer + "partitioner.class": "x.Y"}), differs: "Java classes of clients"}, variant{more: dlq.with(props{producer + "partitioner.class": "org.apache.kafka.clients.producer.RoundRobinPartitioner"})},
 		variant{more: dlq.with(props{producer + "enable.idempotence": "x"}), differs: notParsed},
 		variant{more: dlq.with(props{"tasks.max": "0", producer + "linger.ms": "5", "key.converter": "Json", "key.converter.schemas.enable": "7"})})
 	fileSink.validate(t, all)
