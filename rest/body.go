@@ -31,7 +31,7 @@ func readJSON(r *http.Request, into any) error {
 	if err != nil {
 		return fmt.Errorf("the request's body could not be read: %w", err)
 	}
-	if len(body) > 0 && !isJSON(r) {
+	if (len(body) > 0 || r.Header.Values("Content-Type") != nil) && !isJSON(r) {
 		return api.Errorf(http.StatusUnsupportedMediaType, "HTTP 415 Unsupported Media Type")
 	}
 	body = bytes.TrimSpace(bytes.TrimPrefix(fromUTF16(body), []byte("\ufeff")))

@@ -281,6 +281,7 @@ func TestContentNegotiation(t *testing.T) {
 		{"PUT", "/connectors/c/pause", "{}", "application/*", 202, ""},
 		{"POST", "/connectors", "{}", "text/plain", 415, ""},
 		{"POST", "/connectors", "{}", "*/*", 415, "application/json"}, // who reads it refuses it
+		{"POST", "/connectors", "", "application/*", 415, "application/json"},
 		{"POST", "/connectors", `{"name":"n","config":{}}`, "application/json; charset=utf-8", 201, "application/json"},
 	} {
 		resp, body := request(t, tc.method, base+tc.path, tc.body, "Content-Type", tc.contentType)

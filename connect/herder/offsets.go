@@ -124,7 +124,7 @@ func (h *Herder) runModification(ctx context.Context, name string, change func(c
 }
 
 func (h *Herder) mayModifyOffsets() error {
-	// Alone there is nobody whose tasks might not have heard yet; see awaitTasks.
+	// Alone there is nobody whose tasks might not have heard yet; see awaitRebalance.
 	if h.view.Load().needsReconfig && !h.standalone() {
 		return errStaleConfig()
 	}
@@ -157,6 +157,13 @@ func (h *Herder) stoppedConfig(ctx context.Context, name string) (map[string]str
 // awaitRebalance makes sure that the group has heard of the stop: the loop may not have seen
 // yet what the config topic says.
 func (h *Herder) awaitRebalance(ctx context.Context, name string) error {
+	if h.standalone() {
+		stopped, err := h.awaitAlone(ctx, h.withoutTasks(name))
+		if err == nil && !stopped {
+			err = api.Errorf(http.StatusInternalServerError, "The offsets cannot be changed: tasks of the connector %s have not stopped yet. Try again later.", name)
+		}
+		return err
+	}
 	err := h.call(ctx, func() {
 		if !h.stopping {
 			h.applyConfigChanges()
@@ -165,33 +172,7 @@ func (h *Herder) awaitRebalance(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if h.standalone() {
-		return h.awaitTasks(ctx, name)
-	}
 	return h.mayModifyOffsets()
-}
-
-// awaitTasks waits until no task of a stopped connector runs here. The JVM's standalone
-// worker has stopped them before it answers the request to stop.
-func (h *Herder) awaitTasks(ctx context.Context, name string) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		left := false
-		err := h.call(ctx, func() {
-			for id := range h.items {
-				left = left || (id.Connector == name && id.Task != connectorItem)
-			}
-		})
-		if err != nil || !left {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 }
 
 // offsetsError gives a status to what the runtime says.

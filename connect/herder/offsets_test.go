@@ -305,7 +305,7 @@ func TestStandaloneOffsets(t *testing.T) {
 			t.Error(err)
 		}
 		r.want("reset offsets of c")
-	})
+	}, func(o *Options) { o.SyncTimeout = 0 }) // it is no setting of a standalone worker
 }
 
 func TestSourceConnectors(t *testing.T) {

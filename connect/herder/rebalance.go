@@ -24,8 +24,12 @@ func (l *listener) Snapshot(context.Context) (*storage.ClusterConfig, error) {
 	return s, nil
 }
 
-// Refresh reads the config topic to its end, within worker.sync.timeout.ms.
+// Refresh reads the config topic to its end, within worker.sync.timeout.ms; a standalone
+// worker has neither.
 func (l *listener) Refresh(ctx context.Context) error {
+	if l.SyncTimeout <= 0 {
+		return l.Configs.Refresh(ctx)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, l.SyncTimeout, errSyncTimeout)
 	defer cancel()
 	return l.Configs.Refresh(ctx)

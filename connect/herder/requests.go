@@ -50,11 +50,14 @@ func (h *Herder) PutConnector(ctx context.Context, name string, config map[strin
 		}
 		return h.Configs.PutConnector(ctx, name, config, initial)
 	})
+	if err == nil {
+		_, err = h.awaitAlone(ctx, h.settled(name))
+	}
 	if err != nil {
 		return info, false, err
 	}
 	info, err = h.ConnectorInfo(ctx, name)
-	if created {
+	if created && !h.standalone() {
 		info.Tasks = []api.TaskRef{}
 	}
 	return info, created, err
@@ -94,6 +97,9 @@ func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[stri
 		}
 		return h.Configs.PutConnector(ctx, name, config, "")
 	})
+	if err == nil {
+		_, err = h.awaitAlone(ctx, h.settled(name))
+	}
 	if err != nil {
 		return info, err
 	}
@@ -105,12 +111,17 @@ func (h *Herder) DeleteConnector(ctx context.Context, name string) error {
 	if err := h.checkLeader(); err != nil {
 		return err
 	}
-	return h.lead(ctx, name, func() error {
+	err := h.lead(ctx, name, func() error {
 		if !h.Configs.Snapshot().Contains(name) {
 			return errNotFound(name)
 		}
 		return h.Configs.RemoveConnector(ctx, name)
 	})
+	if err != nil {
+		return err
+	}
+	_, err = h.awaitAlone(ctx, h.forgotten(name))
+	return err
 }
 
 // Pause writes the target state PAUSED; any worker may.
@@ -135,7 +146,7 @@ func (h *Herder) Stop(ctx context.Context, name string) error {
 	if err := h.checkLeader(); err != nil {
 		return err
 	}
-	return h.lead(ctx, name, func() error {
+	err := h.lead(ctx, name, func() error {
 		if !h.Configs.Snapshot().Contains(name) {
 			return api.Errorf(http.StatusNotFound, "Unknown connector %s", name)
 		}
@@ -147,11 +158,19 @@ func (h *Herder) Stop(ctx context.Context, name string) error {
 		}
 		return h.Configs.Refresh(ctx)
 	})
+	if err != nil {
+		return err
+	}
+	_, err = h.awaitAlone(ctx, h.withoutTasks(name))
+	return err
 }
 
 // PutTaskConfigs takes task configs from the worker that runs the connector.
 func (h *Herder) PutTaskConfigs(ctx context.Context, name string, configs []map[string]string, sig api.Signature) error {
 	if h.standalone() {
+		if _, err := readSignature(sig); err != nil && sig.Given {
+			return err
+		}
 		return api.Errorf(http.StatusInternalServerError, "Kafka Connect in standalone mode does not support externally setting task configurations.")
 	}
 	if err := h.verify(sig); err != nil {

@@ -70,6 +70,9 @@ func (h *Herder) RestartConnector(ctx context.Context, name string) error {
 func (h *Herder) RestartTask(ctx context.Context, id connect.TaskID) error {
 	s := h.Configs.Snapshot()
 	if s.Contains(id.Connector) && s.TaskConfig(id) == nil {
+		if h.standalone() {
+			return api.Errorf(http.StatusNotFound, "Task %s not found", id)
+		}
 		return api.Errorf(http.StatusNotFound, "Unknown task: %s", id)
 	}
 	return startFailure(h.restartItem(ctx, id), "Failed to start task: "+id.String())
@@ -89,6 +92,9 @@ func (e *restartError) Error() string { return e.err.Error() }
 
 func (h *Herder) restartItem(ctx context.Context, id connect.TaskID) error {
 	if !h.Configs.Snapshot().Contains(id.Connector) {
+		if h.standalone() {
+			return errNotFound(id.Connector)
+		}
 		return api.Errorf(http.StatusNotFound, "Unknown connector: %s", id.Connector)
 	}
 	if h.view.Load().needsReconfig {

@@ -100,6 +100,17 @@ func (h *Herder) rotateSessionKey() {
 	})
 }
 
+// readSignature returns what a request was signed with.
+func readSignature(sig api.Signature) (mac []byte, err error) {
+	if !knownToJava(sig.Algorithm) {
+		return nil, api.Errorf(http.StatusBadRequest, "Algorithm %s not available", sig.Algorithm)
+	}
+	if mac, err = decodeBase64(sig.MAC); err != nil {
+		return nil, api.Errorf(http.StatusBadRequest, "%s", err.Error())
+	}
+	return mac, nil
+}
+
 // verify checks the signature of an internal request, in the JVM's order.
 func (h *Herder) verify(sig api.Signature) error {
 	if !h.view.Load().sessioned && !h.RequireSignatures {
@@ -108,12 +119,9 @@ func (h *Herder) verify(sig api.Signature) error {
 	if !sig.Given && (sig.MAC == "" || sig.Algorithm == "") {
 		return api.Errorf(http.StatusBadRequest, "Internal request missing required signature")
 	}
-	if !knownToJava(sig.Algorithm) {
-		return api.Errorf(http.StatusBadRequest, "Algorithm %s not available", sig.Algorithm)
-	}
-	given, err := decodeBase64(sig.MAC)
+	given, err := readSignature(sig)
 	if err != nil {
-		return api.Errorf(http.StatusBadRequest, "%s", err.Error())
+		return err
 	}
 	m, ok := macs[sig.Algorithm]
 	if !ok || !slices.Contains(h.Signing.Accepted, sig.Algorithm) {

@@ -28,7 +28,7 @@ func bubble(t *testing.T, solo bool, f func(t *testing.T, r *rig), change ...fun
 func TestConnectorLife(t *testing.T) {
 	bubble(t, true, func(t *testing.T, r *rig) {
 		info, created, err := r.h.PutConnector(t.Context(), "c", sinkConfig("c", "file", "a"), "", false)
-		if err != nil || !created || info.Type != "sink" || len(info.Tasks) != 0 {
+		if err != nil || !created || info.Type != "sink" || len(info.Tasks) != 1 {
 			t.Fatalf("create: %+v, %v, %v", info, created, err)
 		}
 		r.want("start connector c STARTED", "task configs c", "start task c-0 STARTED")
@@ -178,8 +178,8 @@ func TestRestarts(t *testing.T) {
 		r.wantAnyOrder("stop connector c", "status connector c RESTARTING", "start connector c STARTED", "task configs c",
 			"stop task c-0", "status task c-0 RESTARTING", "start task c-0 STARTED")
 
-		wantError(t, r.h.RestartConnector(t.Context(), "x"), 404, "Unknown connector: x")
-		wantError(t, r.h.RestartTask(t.Context(), connect.TaskID{Connector: "c", Task: 7}), 404, "Unknown task: c-7")
+		wantError(t, r.h.RestartConnector(t.Context(), "x"), 404, "Connector x not found")
+		wantError(t, r.h.RestartTask(t.Context(), connect.TaskID{Connector: "c", Task: 7}), 404, "Task c-7 not found")
 		_, err = r.h.RestartConnectorAndTasks(t.Context(), "x", true, false)
 		wantError(t, err, 404, "Unknown connector: x")
 	})
@@ -242,13 +242,20 @@ func TestADeletedConnectorThatHangs(t *testing.T) {
 func TestReconfigurationIsRetried(t *testing.T) {
 	bubble(t, true, func(t *testing.T, r *rig) {
 		r.runtime.failing("task configs c", errors.New("no answer"))
-		r.put("c")
+		put := make(chan error, 1)
+		go func() {
+			_, _, err := r.h.PutConnector(t.Context(), "c", sinkConfig("c"), "", true)
+			put <- err // it does not wait for more than one try
+		}()
 		r.want("start connector c STARTED", "task configs c")
 		for _, delay := range []time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second} {
 			time.Sleep(delay - time.Millisecond)
 			r.want()
 			time.Sleep(time.Millisecond)
 			r.want("task configs c")
+		}
+		if err := <-put; err != nil {
+			t.Error(err)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()

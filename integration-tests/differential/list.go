@@ -143,6 +143,19 @@ var differences = []difference{
 		ours:   `200 …`,
 		reason: "the class is found without them, and its keys are shown",
 	},
+	{
+		name:   "An unknown connector is stopped, standalone",
+		jvm:    "500 {\"error_code\":500,\"message\":\"No connector `…` configured\"}",
+		ours:   `404 {"error_code":404,"message":"Unknown connector …"}`,
+		reason: "as with distributed workers",
+	},
+	{
+		name:    "Wrong escapes in parameters of a path",
+		jvm:     `…`,
+		ours:    `400…`,
+		headers: true,
+		reason:  "what is no HTTP is refused wherever it stands",
+	},
 }
 
 // masked is what is not compared (mask.go), for the page.

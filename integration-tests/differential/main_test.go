@@ -129,29 +129,35 @@ func startWorkers(ctx context.Context, dir, binary string) (stop func(), err err
 	return stop, nil
 }
 
-// startOurs starts our worker and waits until it is healthy.
+// startOurs starts our distributed worker and waits until it is healthy.
 func startOurs(dir, binary string) (kill func() error, err error) {
+	ours = worker{name: "Penstock", side: "sideour", logPath: filepath.Join(dir, "ours.log")}
+	return ours.launch(dir, binary, "distributed", properties(ours.side))
+}
+
+// launch starts a worker of ours on a free port, in a mode, with connector files if any, and
+// waits until it is healthy.
+func (w *worker) launch(dir, binary, mode string, props map[string]string, connectors ...string) (kill func() error, err error) {
 	ports, err := stack.FreePorts(1)
 	if err != nil {
 		return nil, err
 	}
-	props := properties("sideour")
-	ours = worker{name: "Penstock", side: "sideour", addr: fmt.Sprintf("127.0.0.1:%d", ports[0]), logPath: filepath.Join(dir, "ours.log")}
-	props["listeners"] = "http://" + ours.addr
+	w.addr = fmt.Sprintf("127.0.0.1:%d", ports[0])
+	props["listeners"] = "http://" + w.addr
 	var b strings.Builder
 	for k, v := range props {
 		fmt.Fprintf(&b, "%s=%s\n", k, v)
 	}
-	file := filepath.Join(dir, "ours.properties")
+	file := filepath.Join(dir, mode+".properties")
 	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
 		return nil, err
 	}
-	log, err := os.Create(ours.logPath)
+	log, err := os.Create(w.logPath)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(binary, "distributed", file)
+	cmd := exec.Command(binary, append([]string{mode, file}, connectors...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -168,7 +174,7 @@ func startOurs(dir, binary string) (kill func() error, err error) {
 		return err
 	}
 	healthy := func() bool {
-		a := ours.send(request{method: "GET", target: "/health"})
+		a := w.send(request{method: "GET", target: "/health"})
 		return a.err == nil && a.status == 200
 	}
 	deadline := time.After(60 * time.Second)
@@ -177,9 +183,9 @@ func startOurs(dir, binary string) (kill func() error, err error) {
 	for !healthy() {
 		select {
 		case <-exited:
-			return nil, fmt.Errorf("our worker ended, see %s", ours.logPath)
+			return nil, fmt.Errorf("our worker ended, see %s", w.logPath)
 		case <-deadline:
-			return kill, fmt.Errorf("our worker is not healthy, see %s", ours.logPath)
+			return kill, fmt.Errorf("our worker is not healthy, see %s", w.logPath)
 		case <-tick.C:
 		}
 	}

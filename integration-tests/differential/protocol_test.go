@@ -44,6 +44,7 @@ func TestNegotiation(t *testing.T) {
 			step{name: "no body, Content-Type " + ct, req: "PUT /connectors/c/resume", header: "Content-Type: " + ct})
 	}
 	steps = append(steps,
+		step{name: "nothing that is any application", req: "PATCH /connectors/c/config", header: "Content-Type: application/*"},
 		step{name: "Content-Type of a GET", req: "GET /connectors/c", header: "Content-Type: text/plain"},
 		step{name: "Content-Type of a DELETE", req: "DELETE /connectors/zz", header: "Content-Type: text/plain"},
 		step{name: "a GET with a body", req: "GET /connectors/c", body: `{"a":1}`},
@@ -113,6 +114,7 @@ func TestPaths(t *testing.T) {
 	steps = append(steps,
 		step{name: "an absolute request", req: "GET http://x.example/connectors", differs: "Paths that Jetty refuses"},
 		step{name: "a host that is empty", req: "GET /connectors", header: "X-Forwarded-Host: x"},
+		step{name: "a wrong escape in a parameter", req: "GET /connectors/c;a=%zz/status", differs: "Wrong escapes in parameters of a path"},
 		step{name: "the authority", req: "GET connectors", differs: "Pages of Jetty"},
 	)
 	withC(t, steps)

@@ -11,10 +11,10 @@ func TestRestart(t *testing.T) {
 	const c = "/connectors/r"
 	running, paused, stopped := state("r", "RUNNING [RUNNING RUNNING]"), state("r", "PAUSED [PAUSED PAUSED]"), state("r", "STOPPED []")
 	steps := []step{
-		{name: "an unknown one", req: "POST /connectors/r/restart"},
+		{name: "an unknown one", req: "POST /connectors/r/restart", alone: notAsked},
 		{name: "an unknown one with tasks", req: "POST /connectors/r/restart?includeTasks=true"},
 		{name: "an unknown one, only failed", req: "POST /connectors/r/restart?onlyFailed=true"},
-		{name: "an unknown task", req: "POST /connectors/r/tasks/0/restart"},
+		{name: "an unknown task", req: "POST /connectors/r/tasks/0/restart", alone: notAsked},
 		{name: "create", req: "PUT " + c + "/config", body: `{"connector.class":"VerifiableSource","topic":"differential-r-{{side}}","throughput":"20","tasks.max":"2"}`, until: running},
 	}
 	queries := []string{"", "?includeTasks=false&onlyFailed=false", "?includeTasks=true", "?onlyFailed=true", "?includeTasks=true&onlyFailed=true", "?includeTasks=TRUE&onlyFailed=yes", "?includeTasks=", "?includeTasks", "?includetasks=true",
@@ -24,8 +24,8 @@ func TestRestart(t *testing.T) {
 	}
 	steps = append(steps,
 		step{name: "a task", req: "POST " + c + "/tasks/1/restart", until: settled(running)},
-		step{name: "a task that is not there", req: "POST " + c + "/tasks/2/restart"},
-		step{name: "a negative task", req: "POST " + c + "/tasks/-1/restart"},
+		step{name: "a task that is not there", req: "POST " + c + "/tasks/2/restart", alone: notAsked},
+		step{name: "a negative task", req: "POST " + c + "/tasks/-1/restart", alone: notAsked},
 		step{name: "no number", req: "POST " + c + "/tasks/x/restart"},
 		step{name: "with a body", req: "POST " + c + "/restart", body: `{"includeTasks":true}`, until: settled(running)},
 		step{name: "with a text", req: "POST " + c + "/restart", header: "Content-Type: text/plain", body: "x"},
@@ -43,10 +43,10 @@ func TestRestart(t *testing.T) {
 		steps = append(steps, step{name: "stopped" + q, req: "POST " + c + "/restart" + q, until: settled(stopped)})
 	}
 	compare(t, append(steps,
-		step{name: "a task of a stopped one", req: "POST " + c + "/tasks/5/restart"},
+		step{name: "a task of a stopped one", req: "POST " + c + "/tasks/5/restart", alone: notAsked},
 		step{name: "stopped still", req: "GET " + c + "/status"},
 		remove("r"),
-		step{name: "a deleted one", req: "POST " + c + "/restart"},
+		step{name: "a deleted one", req: "POST " + c + "/restart", alone: notAsked},
 	))
 }
 

@@ -10,7 +10,7 @@ func TestPauseResumeStop(t *testing.T) {
 	compare(t, []step{
 		{name: "pause an unknown one", req: "PUT /connectors/s/pause"},
 		{name: "resume an unknown one", req: "PUT /connectors/s/resume"},
-		{name: "stop an unknown one", req: "PUT /connectors/s/stop"},
+		{name: "stop an unknown one", req: "PUT /connectors/s/stop", alone: "An unknown connector is stopped, standalone"},
 		{name: "create", req: "PUT " + c + "/config", body: `{"connector.class":"VerifiableSource","topic":"differential-s-{{side}}","throughput":"20","tasks.max":"2"}`, until: running},
 		{name: "resume a running one", req: "PUT " + c + "/resume", until: running},
 		{name: "pause", req: "PUT " + c + "/pause", until: paused},
@@ -39,7 +39,7 @@ func TestPauseResumeStop(t *testing.T) {
 		remove("s"),
 		{name: "pause a deleted one", req: "PUT " + c + "/pause"},
 		{name: "resume a deleted one", req: "PUT " + c + "/resume"},
-		{name: "stop a deleted one", req: "PUT " + c + "/stop"},
+		{name: "stop a deleted one", req: "PUT " + c + "/stop", alone: "An unknown connector is stopped, standalone"},
 		{name: "status of a deleted one", req: status},
 		{name: "tasks of a deleted one", req: "GET " + c + "/tasks"},
 		{name: "create again, not paused any more", req: "PUT " + c + "/config", body: `{` + quiet + `}`, until: state("s", "RUNNING [RUNNING]")},

@@ -25,6 +25,7 @@ type step struct {
 	body    string
 	until   condition
 	differs string
+	alone   string // what differs between standalone workers, see there
 }
 
 // compared counts the steps, random the random requests, and shown the uses of each difference.
@@ -66,6 +67,11 @@ func compare(t *testing.T, steps []step) {
 	t.Helper()
 	needWorkers(t)
 	for _, s := range steps {
+		if standalone && s.alone == notAsked {
+			continue
+		} else if standalone && s.alone != "" {
+			s.differs = s.alone
+		}
 		if ok := t.Run(s.name, func(t *testing.T) { s.compare(t) }); !ok && s.until != nil && !s.until.met() {
 			t.Fatalf("step %q: the steps after it need what did not come about", s.name)
 		}
