@@ -166,6 +166,9 @@ func (r *scaleRun) run(ctx context.Context) (err error) {
 	if err := r.atRest(ctx); err != nil {
 		return err
 	}
+	if err := r.restartAll(ctx); err != nil {
+		return err
+	}
 	for i := range r.o.scale.rounds {
 		if err := r.round(ctx, i); err != nil {
 			return err
@@ -317,6 +320,34 @@ func (r *scaleRun) deleteAll(ctx context.Context) error {
 	}
 	r.result.deleteMany = fmt.Sprintf("%.2f", time.Since(began).Seconds())
 	r.log("deleted in %s s", r.result.deleteMany)
+	return nil
+}
+
+// restartAll restarts the connectors with their tasks and waits until all has stood still and
+// runs again.
+func (r *scaleRun) restartAll(ctx context.Context) error {
+	r.watch.reset()
+	sampler := r.sample(ctx)
+	began := time.Now()
+	err := r.each(r.o.scale.clients, func(c *client.Client, base, name string) error {
+		return patiently(func() error {
+			return c.JSON(ctx, http.MethodPost, client.ConnectorURL(base, name, "restart")+"?includeTasks=true", nil, nil)
+		})
+	})
+	for deadline := began.Add(scaleLimit); err == nil && r.watch.gapCount() < r.connectors*(1+scaleTasks); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			err = fmt.Errorf("%d of %d items were restarted after %v", r.watch.gapCount(), r.connectors*(1+scaleTasks), scaleLimit)
+		}
+	}
+	took := 0.0
+	if err == nil {
+		took, err = r.await(ctx, began)
+	}
+	if err := errors.Join(err, sampler.stop(&r.result.busy)); err != nil {
+		return err
+	}
+	r.result.restart.add(took, r.watch.stopped())
+	r.log("restarted: all runs after %.2f s, %s", took, r.result.restart.last())
 	return nil
 }
 

@@ -22,6 +22,7 @@ type scaleResult struct {
 	deleteMany       string
 	usages           []usage
 	rest, busy       latencies
+	restart          moves // of all connectors with their tasks
 	join, stop, kill moves
 	restarts         int    // of what stayed FAILED, by hand
 	delayed          string // the same as stop with scheduled.rebalance.max.delay.ms=300000
@@ -201,13 +202,14 @@ what moved stood still from UNASSIGNED, or the kill, to RUNNING on another worke
 		what string
 		of   func(r *scaleResult) *moves
 	}{
+		{fmt.Sprintf("restart all with their tasks, %d clients, until all runs", o.scale.clients), func(r *scaleResult) *moves { return &r.restart }},
 		{"a 4th worker starts, until all is even", func(r *scaleResult) *moves { return &r.join }},
 		{"a worker is stopped (SIGTERM), until all runs", func(r *scaleResult) *moves { return &r.stop }},
 		{"a worker is killed (SIGKILL), until all runs", func(r *scaleResult) *moves { return &r.kill }},
 	} {
 		line(m.what+", s", func(r *scaleResult) string { return span(m.of(r).took, "%.2f") })
-		line("… what moved stood still, median, s", func(r *scaleResult) string { return span(m.of(r).median, "%.2f") })
-		line("… what moved stood still, longest, s", func(r *scaleResult) string { return span(m.of(r).longest, "%.2f") })
+		line("… what moved or restarted stood still, median, s", func(r *scaleResult) string { return span(m.of(r).median, "%.2f") })
+		line("… the longest, s", func(r *scaleResult) string { return span(m.of(r).longest, "%.2f") })
 	}
 	line(fmt.Sprintf("a worker is stopped, default scheduled.rebalance.max.delay.ms, %d connectors, until all runs, s", delayConnectors),
 		func(r *scaleResult) string { return cmp.Or(r.delayed, "-") })

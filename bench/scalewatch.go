@@ -243,6 +243,13 @@ func (w *statusWatch) await(ctx context.Context, limit time.Duration, live []str
 	}
 }
 
+// gapCount returns how often items were stopped and ran again since reset.
+func (w *statusWatch) gapCount() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.gaps)
+}
+
 // stopped returns how long the items were stopped that ran again since reset, sorted.
 func (w *statusWatch) stopped() []time.Duration {
 	w.mu.Lock()

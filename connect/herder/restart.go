@@ -157,12 +157,13 @@ func (h *Herder) RestartConnectorAndTasks(ctx context.Context, name string, incl
 	if !ok {
 		return api.ConnectorStatus{}, api.Errorf(http.StatusNotFound, "Status for connector %s not found", name)
 	}
-	if err := h.lead(ctx, name, func() error { return h.Configs.PutRestartRequest(ctx, r) }); err != nil {
-		return api.ConnectorStatus{}, err
-	}
+	// The status of before: a moment after the request it may show how the restart goes on.
 	st, err := h.ConnectorStatus(name)
 	if err != nil {
 		return st, err
+	}
+	if err := h.lead(ctx, name, func() error { return h.Configs.PutRestartRequest(ctx, r) }); err != nil {
+		return api.ConnectorStatus{}, err
 	}
 	for _, id := range ids {
 		if id.Task == connectorItem {

@@ -1,6 +1,7 @@
 package herder
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -183,6 +184,33 @@ func TestRestarts(t *testing.T) {
 		_, err = r.h.RestartConnectorAndTasks(t.Context(), "x", true, false)
 		wantError(t, err, 404, "Unknown connector: x")
 	})
+}
+
+// overtakenRestarts returns from a restart request when the restart has begun.
+type overtakenRestarts struct{ storage.ConfigStore }
+
+func (s overtakenRestarts) PutRestartRequest(ctx context.Context, r storage.RestartRequest) error {
+	defer time.Sleep(time.Second)
+	return s.ConfigStore.PutRestartRequest(ctx, r)
+}
+
+// The answer to a restart had no version when the restart was faster than the answer.
+func TestTheAnswerToARestartShowsTheStatusOfBefore(t *testing.T) {
+	bubble(t, true, func(t *testing.T, r *rig) {
+		r.put("c")
+		r.status.PutConnector("c", storage.Status{State: connect.StateRunning, WorkerID: "w:1", Version: "1.2"})
+		release := r.runtime.hold("start connector c STARTED")
+		st, err := r.h.RestartConnectorAndTasks(t.Context(), "c", false, true)
+		if err != nil || st.Connector.State != "RUNNING" {
+			t.Errorf("nothing has failed: %+v, %v", st.Connector, err)
+		}
+		st, err = r.h.RestartConnectorAndTasks(t.Context(), "c", true, false)
+		if err != nil || st.Connector.State != "RESTARTING" || st.Connector.Version == nil || *st.Connector.Version != "1.2" {
+			t.Errorf("%+v, %v", st.Connector, err)
+		}
+		release()
+		r.take()
+	}, func(o *Options) { o.Configs = overtakenRestarts{o.Configs} })
 }
 
 func TestRestartRequestsAreRanked(t *testing.T) {
