@@ -10,6 +10,13 @@ import (
 func TestRestart(t *testing.T) {
 	const c = "/connectors/r"
 	running, paused, stopped := state("r", "RUNNING [RUNNING RUNNING]"), state("r", "PAUSED [PAUSED PAUSED]"), state("r", "STOPPED []")
+	topics := followRestarts(t)
+	again := func(name, req, body string, c condition) step {
+		if standalone {
+			c = settled(c)
+		}
+		return step{name: name, req: req, body: body, until: c, restarts: topics}
+	}
 	steps := []step{
 		{name: "an unknown one", req: "POST /connectors/r/restart", alone: notAsked},
 		{name: "an unknown one with tasks", req: "POST /connectors/r/restart?includeTasks=true"},
@@ -20,27 +27,27 @@ func TestRestart(t *testing.T) {
 	queries := []string{"", "?includeTasks=false&onlyFailed=false", "?includeTasks=true", "?onlyFailed=true", "?includeTasks=true&onlyFailed=true", "?includeTasks=TRUE&onlyFailed=yes", "?includeTasks=", "?includeTasks", "?includetasks=true",
 		"?includeTasks=false&includeTasks=true", "?includeTasks=true&includeTasks=false", "?includeTasks=%74rue", "?includeTasks=true&forward=true", "?onlyFailed=true&forward=false"}
 	for _, q := range queries {
-		steps = append(steps, step{name: "running" + q, req: "POST " + c + "/restart" + q, until: settled(running)})
+		steps = append(steps, again("running"+q, "POST "+c+"/restart"+q, "", running))
 	}
 	steps = append(steps,
-		step{name: "a task", req: "POST " + c + "/tasks/1/restart", until: settled(running)},
+		again("a task", "POST "+c+"/tasks/1/restart", "", running),
 		step{name: "a task that is not there", req: "POST " + c + "/tasks/2/restart", alone: notAsked},
 		step{name: "a negative task", req: "POST " + c + "/tasks/-1/restart", alone: notAsked},
 		step{name: "no number", req: "POST " + c + "/tasks/x/restart"},
-		step{name: "with a body", req: "POST " + c + "/restart", body: `{"includeTasks":true}`, until: settled(running)},
+		again("with a body", "POST "+c+"/restart", `{"includeTasks":true}`, running),
 		step{name: "with a text", req: "POST " + c + "/restart", header: "Content-Type: text/plain", body: "x"},
-		step{name: "a task with a body", req: "POST " + c + "/tasks/0/restart", body: `{`, until: settled(running)},
+		again("a task with a body", "POST "+c+"/tasks/0/restart", `{`, running),
 		step{name: "by PUT", req: "PUT " + c + "/restart"},
 		step{name: "status", req: "GET " + c + "/status"},
 		step{name: "pause", req: "PUT " + c + "/pause", until: paused})
 	for _, q := range queries[:5] {
-		steps = append(steps, step{name: "paused" + q, req: "POST " + c + "/restart" + q, until: settled(paused)})
+		steps = append(steps, again("paused"+q, "POST "+c+"/restart"+q, "", paused))
 	}
 	steps = append(steps,
-		step{name: "a paused task", req: "POST " + c + "/tasks/0/restart", until: settled(paused)},
+		again("a paused task", "POST "+c+"/tasks/0/restart", "", paused),
 		step{name: "stop", req: "PUT " + c + "/stop", until: stopped})
 	for _, q := range queries[:5] {
-		steps = append(steps, step{name: "stopped" + q, req: "POST " + c + "/restart" + q, until: settled(stopped)})
+		steps = append(steps, again("stopped"+q, "POST "+c+"/restart"+q, "", stopped))
 	}
 	compare(t, append(steps,
 		step{name: "a task of a stopped one", req: "POST " + c + "/tasks/5/restart", alone: notAsked},
@@ -55,13 +62,13 @@ func TestRestart(t *testing.T) {
 func TestRestartOfWhatFailed(t *testing.T) {
 	needWorkers(t)
 	const late = `"connector.class":"FileStreamSink","topics":"differential","file":"{{dir}}/late-{{side}}/out","consumer.override.group.id":"late-{{side}}"`
-	failed := state("late", "RUNNING [FAILED]")
+	failed, topics := state("late", "RUNNING [FAILED]"), followRestarts(t)
 	compare(t, []step{
 		{name: "create", req: "PUT /connectors/late/config", body: `{` + late + `}`, until: failed},
 		{name: "its status", req: "GET /connectors/late/status", differs: "Traces"},
 		{name: "its task", req: "GET /connectors/late/tasks/0/status", differs: "Traces"},
-		{name: "restart the connector", req: "POST /connectors/late/restart", until: failed},
-		{name: "restart what failed, without tasks", req: "POST /connectors/late/restart?onlyFailed=true", until: failed, differs: "Traces"},
+		{name: "restart the connector", req: "POST /connectors/late/restart", until: failed, restarts: topics},
+		{name: "restart what failed, without tasks", req: "POST /connectors/late/restart?onlyFailed=true", until: failed, differs: "Traces", restarts: topics},
 		{name: "still failed", req: "GET /connectors/late/status", differs: "Traces"},
 		{name: "pause", req: "PUT /connectors/late/pause", until: state("late", "PAUSED [FAILED]")},
 		{name: "a failed task of a paused one", req: "GET /connectors/late/status", differs: "Traces"},
@@ -74,9 +81,9 @@ func TestRestartOfWhatFailed(t *testing.T) {
 	}
 	running := state("late", "RUNNING [RUNNING]")
 	compare(t, []step{
-		{name: "restart what failed", req: "POST /connectors/late/restart?onlyFailed=true&includeTasks=true", until: running, differs: "Traces"},
+		{name: "restart what failed", req: "POST /connectors/late/restart?onlyFailed=true&includeTasks=true", until: running, differs: "Traces", restarts: topics},
 		{name: "it runs", req: "GET /connectors/late/status"},
-		{name: "nothing has failed", req: "POST /connectors/late/restart?onlyFailed=true&includeTasks=true", until: running},
+		{name: "nothing has failed", req: "POST /connectors/late/restart?onlyFailed=true&includeTasks=true", until: running, restarts: topics},
 		{name: "delete", req: "DELETE /connectors/late", until: gone("late")},
 		{name: "a task that fails", req: "PUT /connectors/f/config", body: `{"connector.class":"MockSource","mock_mode":"task-failure","delay_ms":"0"}`, until: state("f", "RUNNING [FAILED]")},
 		{name: "its status", req: "GET /connectors/f/status"},

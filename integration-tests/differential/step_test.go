@@ -26,6 +26,9 @@ type step struct {
 	until   condition
 	differs string
 	alone   string // what differs between standalone workers, see there
+	// restarts are the topics that tell when what the answer says has been restarted, which
+	// is waited for before until.
+	restarts map[*worker]*statusTopic
 }
 
 // compared counts the steps, random the random requests, and shown the uses of each difference.
@@ -84,9 +87,15 @@ func (s *step) compare(t *testing.T) {
 	path, _, _ := strings.Cut(s.req, "?")
 	asked[path] = true
 	mu.Unlock()
+	theirs := time.Now()
 	want, wantHeaders := s.ask(&jvm)
+	own := time.Now()
 	got, gotHeaders := s.ask(&ours)
 	s.judge(t, want, got, wantHeaders, gotHeaders)
+	if s.restarts != nil {
+		s.awaitRestart(t, &jvm, theirs, want)
+		s.awaitRestart(t, &ours, own, got)
+	}
 	if s.until != nil {
 		s.until.await(t)
 	}
