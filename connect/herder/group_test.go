@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,6 +89,39 @@ func TestAFollowerForwardsToTheLeader(t *testing.T) {
 			t.Errorf("info: %+v, %v", info, err)
 		}
 	})
+}
+
+// overtakenConfigs returns from a new config when the connector has made one more task for it.
+type overtakenConfigs struct {
+	storage.ConfigStore
+	tasks int
+}
+
+func (s *overtakenConfigs) PutConnector(ctx context.Context, name string, config map[string]string, initial connect.TargetState) error {
+	if err := s.ConfigStore.PutConnector(ctx, name, config, initial); err != nil {
+		return err
+	}
+	s.tasks++
+	return s.PutTaskConfigs(ctx, name, slices.Repeat([]map[string]string{{"a": "b"}}, s.tasks))
+}
+
+// The answer to a new config showed now the tasks of before, now those of after it.
+func TestTheAnswerToAConfigShowsTheTasksOfBefore(t *testing.T) {
+	bubble(t, false, func(t *testing.T, r *rig) {
+		r.member.assigned(r.leads(2, nil))
+		for before := range 3 {
+			info, created, err := r.h.PutConnector(t.Context(), "c", sinkConfig("c", "n", strconv.Itoa(before)), "", true)
+			if err != nil || created != (before == 0) || len(info.Tasks) != before || info.Config["n"] != strconv.Itoa(before) || info.Type != "sink" {
+				t.Errorf("%d: %+v, %v, %v", before, info, created, err)
+			}
+		}
+		value := "y"
+		info, err := r.h.PatchConnector(t.Context(), "c", map[string]*string{"x": &value, "n": nil})
+		if _, left := info.Config["n"]; err != nil || len(info.Tasks) != 3 || info.Config["x"] != "y" || left {
+			t.Errorf("patched: %+v, %v", info, err)
+		}
+		r.take()
+	}, func(o *Options) { o.Configs = &overtakenConfigs{ConfigStore: o.Configs} })
 }
 
 func TestTheLeaderKnowsTheOwner(t *testing.T) {

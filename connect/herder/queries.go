@@ -24,11 +24,15 @@ func (h *Herder) ConnectorInfo(_ context.Context, name string) (api.ConnectorInf
 	if state == nil {
 		return api.ConnectorInfo{}, errNotFound(name)
 	}
-	info := api.ConnectorInfo{Name: name, Config: state.Config, Tasks: []api.TaskRef{}, Type: h.connectorType(s, name)}
-	for _, id := range s.Tasks(name) {
+	return h.describe(name, state.Config, s.Tasks(name)), nil
+}
+
+func (h *Herder) describe(name string, config map[string]string, tasks []connect.TaskID) api.ConnectorInfo {
+	info := api.ConnectorInfo{Name: name, Config: config, Tasks: []api.TaskRef{}, Type: h.Plugins.ConnectorType(config["connector.class"])}
+	for _, id := range tasks {
 		info.Tasks = append(info.Tasks, api.TaskRef{Connector: name, Task: id.Task})
 	}
-	return info, nil
+	return info
 }
 
 // TaskInfos returns the tasks of a connector with their raw configs.

@@ -43,24 +43,34 @@ func (h *Herder) PutConnector(ctx context.Context, name string, config map[strin
 	if err := h.checkLeader(); err != nil {
 		return info, false, err
 	}
+	var tasks []connect.TaskID
 	err = h.lead(ctx, name, func() error {
-		created = !h.Configs.Snapshot().Contains(name)
-		if !created && !replace {
+		s := h.Configs.Snapshot()
+		created, tasks = !s.Contains(name), s.Tasks(name)
+		if created {
+			tasks = nil
+		} else if !replace {
 			return api.Errorf(http.StatusConflict, "Connector %s already exists", name)
 		}
 		return h.Configs.PutConnector(ctx, name, config, initial)
 	})
-	if err == nil {
-		_, err = h.awaitAlone(ctx, h.settled(name))
-	}
 	if err != nil {
 		return info, false, err
 	}
-	info, err = h.ConnectorInfo(ctx, name)
-	if created && !h.standalone() {
-		info.Tasks = []api.TaskRef{}
-	}
+	info, err = h.written(ctx, name, config, tasks)
 	return info, created, err
+}
+
+// written is the answer to a config that was written: with the tasks of before, as in the
+// JVM, since the next ones may be there at any moment. A standalone worker waits for them.
+func (h *Herder) written(ctx context.Context, name string, config map[string]string, tasks []connect.TaskID) (api.ConnectorInfo, error) {
+	if !h.standalone() {
+		return h.describe(name, config, tasks), nil
+	}
+	if _, err := h.awaitAlone(ctx, h.settled(name)); err != nil {
+		return api.ConnectorInfo{}, err
+	}
+	return h.ConnectorInfo(ctx, name)
 }
 
 func (h *Herder) validateConfig(ctx context.Context, config map[string]string) error {
@@ -79,12 +89,15 @@ func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[stri
 	if err := h.checkLeader(); err != nil {
 		return info, err
 	}
+	var config map[string]string
+	var tasks []connect.TaskID
 	err = h.lead(ctx, name, func() error {
-		state := h.Configs.Snapshot().Connector(name)
+		s := h.Configs.Snapshot()
+		state := s.Connector(name)
 		if state == nil {
 			return errNotFound(name)
 		}
-		config := maps.Clone(state.Config)
+		config, tasks = maps.Clone(state.Config), s.Tasks(name)
 		for k, v := range patch {
 			if v == nil {
 				delete(config, k)
@@ -97,13 +110,10 @@ func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[stri
 		}
 		return h.Configs.PutConnector(ctx, name, config, "")
 	})
-	if err == nil {
-		_, err = h.awaitAlone(ctx, h.settled(name))
-	}
 	if err != nil {
 		return info, err
 	}
-	return h.ConnectorInfo(ctx, name)
+	return h.written(ctx, name, config, tasks)
 }
 
 // DeleteConnector removes a connector; its offsets stay.
