@@ -52,8 +52,10 @@ const (
 	// scheduled.rebalance.max.delay.ms, five minutes, may put off; with few connectors.
 	delayLimit      = 30 * time.Second
 	delayConnectors = 30
-	idleTime        = 10 * time.Second
-	restTime        = 5 * time.Second
+	// restarted is how many connectors are restarted at the same time.
+	restarted = 50
+	idleTime  = 10 * time.Second
+	restTime  = 5 * time.Second
 )
 
 // scaleRun is one cluster with its load and what was measured of it.
@@ -166,7 +168,7 @@ func (r *scaleRun) run(ctx context.Context) (err error) {
 	if err := r.atRest(ctx); err != nil {
 		return err
 	}
-	if err := r.restartAll(ctx); err != nil {
+	if err := r.restartSome(ctx); err != nil {
 		return err
 	}
 	for i := range r.o.scale.rounds {
@@ -242,12 +244,17 @@ func (r *scaleRun) config(name string) map[string]string {
 
 // each calls f for all connectors from a number of clients, which ask the members in turn.
 func (r *scaleRun) each(clients int, f func(c *client.Client, base, name string) error) error {
+	return r.some(r.connectors, clients, f)
+}
+
+// some is each for the first connectors.
+func (r *scaleRun) some(connectors, clients int, f func(c *client.Client, base, name string) error) error {
 	var wg sync.WaitGroup
 	errs := make([]error, clients)
 	for i := range clients {
 		wg.Go(func() {
 			c := client.New(nil)
-			for n := i; n < r.connectors && errs[i] == nil; n += clients {
+			for n := i; n < connectors && errs[i] == nil; n += clients {
 				errs[i] = f(c, r.members[n%len(r.members)].base, fmt.Sprintf("scale-%04d", n))
 			}
 		})
@@ -323,20 +330,21 @@ func (r *scaleRun) deleteAll(ctx context.Context) error {
 	return nil
 }
 
-// restartAll restarts the connectors with their tasks and waits until all has stood still and
-// runs again.
-func (r *scaleRun) restartAll(ctx context.Context) error {
+// restartSome restarts connectors with their tasks and waits until all of that has started
+// again.
+func (r *scaleRun) restartSome(ctx context.Context) error {
 	r.watch.reset()
+	n := min(restarted, r.connectors)
 	sampler := r.sample(ctx)
 	began := time.Now()
-	err := r.each(r.o.scale.clients, func(c *client.Client, base, name string) error {
+	err := r.some(n, r.o.scale.clients, func(c *client.Client, base, name string) error {
 		return patiently(func() error {
 			return c.JSON(ctx, http.MethodPost, client.ConnectorURL(base, name, "restart")+"?includeTasks=true", nil, nil)
 		})
 	})
-	for deadline := began.Add(scaleLimit); err == nil && r.watch.gapCount() < r.connectors*(1+scaleTasks); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(scaleLimit); err == nil && r.watch.startedCount() < n*(1+scaleTasks); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			err = fmt.Errorf("%d of %d items were restarted after %v", r.watch.gapCount(), r.connectors*(1+scaleTasks), scaleLimit)
+			err = fmt.Errorf("%d of %d items were restarted after %v", r.watch.startedCount(), n*(1+scaleTasks), scaleLimit)
 		}
 	}
 	took := 0.0
@@ -347,7 +355,7 @@ func (r *scaleRun) restartAll(ctx context.Context) error {
 		return err
 	}
 	r.result.restart.add(took, r.watch.stopped())
-	r.log("restarted: all runs after %.2f s, %s", took, r.result.restart.last())
+	r.log("restarted %d: all runs after %.2f s, %s", n, took, r.result.restart.last())
 	return nil
 }
 

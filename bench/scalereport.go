@@ -22,7 +22,7 @@ type scaleResult struct {
 	deleteMany       string
 	usages           []usage
 	rest, busy       latencies
-	restart          moves // of all connectors with their tasks
+	restart          moves // of some connectors with their tasks
 	join, stop, kill moves
 	restarts         int    // of what stayed FAILED, by hand
 	delayed          string // the same as stop with scheduled.rebalance.max.delay.ms=300000
@@ -202,7 +202,7 @@ what moved stood still from UNASSIGNED, or the kill, to RUNNING on another worke
 		what string
 		of   func(r *scaleResult) *moves
 	}{
-		{fmt.Sprintf("restart all with their tasks, %d clients, until all runs", o.scale.clients), func(r *scaleResult) *moves { return &r.restart }},
+		{fmt.Sprintf("restart %d with their tasks, %d clients, until all runs", restarted, o.scale.clients), func(r *scaleResult) *moves { return &r.restart }},
 		{"a 4th worker starts, until all is even", func(r *scaleResult) *moves { return &r.join }},
 		{"a worker is stopped (SIGTERM), until all runs", func(r *scaleResult) *moves { return &r.stop }},
 		{"a worker is killed (SIGKILL), until all runs", func(r *scaleResult) *moves { return &r.kill }},

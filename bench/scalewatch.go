@@ -110,11 +110,12 @@ func (w *statusWatch) readLocked(r *kgo.Record) {
 	it.on[status.WorkerID] = status.State
 }
 
-// reset begins a new measurement of gaps.
+// reset begins a new measurement of gaps and starts.
 func (w *statusWatch) reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.gaps = nil
+	clear(w.first)
 }
 
 // started returns how long after their creation connectors had all their tasks running,
@@ -243,11 +244,11 @@ func (w *statusWatch) await(ctx context.Context, limit time.Duration, live []str
 	}
 }
 
-// gapCount returns how often items were stopped and ran again since reset.
-func (w *statusWatch) gapCount() int {
+// startedCount returns how many items said that they run since reset.
+func (w *statusWatch) startedCount() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.gaps)
+	return len(w.first)
 }
 
 // stopped returns how long the items were stopped that ran again since reset, sorted.
