@@ -32,7 +32,7 @@ func (o *scaleOptions) flags() {
 	flag.IntVar(&o.connectors, "cluster-connectors", 1000, "path C: connectors, each with two tasks")
 	flag.IntVar(&o.jvm, "cluster-jvm", 200, "path C: connectors of the run that JVM workers make, too; 0 = only ours")
 	flag.IntVar(&o.rounds, "cluster-rounds", 2, "path C: how often a worker joins, stops and is killed")
-	flag.IntVar(&o.throughput, "cluster-throughput", 0, "path C: records a second of each task; 0 = the tasks idle")
+	flag.IntVar(&o.throughput, "cluster-throughput", 1, "path C: records a second of each task; with 0 the JVM's tasks do not stop in order")
 	flag.BoolVar(&o.sinks, "cluster-sinks", false, "path C: sinks of an empty topic instead of sources")
 	flag.IntVar(&o.clients, "cluster-clients", 16, "path C: clients that create connectors at the same time")
 }
