@@ -227,20 +227,20 @@ func (h *Herder) signingKey() *storage.SessionKey {
 }
 
 // mayPass reports whether a fencing may succeed a little later: the leader is unknown, is
-// gone, is not the leader any more, or does not know the session key yet. What it refuses
-// for good it refuses again.
+// gone, stops, is not the leader any more, does not know the session key yet, or cannot reach
+// Kafka at the moment. What it refuses for good it refuses again.
 func mayPass(err error) bool {
 	var coded *api.Error
 	if !errors.As(err, &coded) {
 		return !errors.Is(err, context.Canceled)
 	}
 	switch coded.Status {
-	case http.StatusForbidden, http.StatusServiceUnavailable:
+	case http.StatusForbidden:
 		return true
 	case http.StatusConflict:
 		return strings.HasPrefix(coded.Message, "Cannot complete request")
 	}
-	return false
+	return coded.Status >= http.StatusInternalServerError
 }
 
 // TaskGeneration returns the generation of a connector's task configs as this worker knows

@@ -312,10 +312,12 @@ func TestAFencingEndsWithTheHerder(t *testing.T) {
 	})
 }
 
+// A task stayed FAILED when its leader could not read the config topic while the broker hung.
 func TestAFollowersRequestGoesOnUntilThereIsALeader(t *testing.T) {
 	bubble(t, false, func(t *testing.T, r *rig) {
 		r.source("s", 2, 3)
-		r.leader.answers = []error{errors.New("connection refused"), api.Errorf(503, "no session key yet"), api.Errorf(403, "Internal request contained invalid signature."),
+		r.leader.answers = []error{errors.New("connection refused"), errShuttingDown,
+			api.Errorf(500, "Failed to read to end of config topic before performing zombie fencing: the config topic could not be read to its end within worker.sync.timeout.ms"), api.Errorf(503, "no session key yet"), api.Errorf(403, "Internal request contained invalid signature."),
 			api.Errorf(409, "Cannot complete request because of a conflicting operation (e.g. worker rebalance)"), nil}
 		ended := async(func() error { return r.h.RequestFence(t.Context(), "s") })
 		time.Sleep(time.Second) // there is no leader yet
@@ -328,7 +330,7 @@ func TestAFollowersRequestGoesOnUntilThereIsALeader(t *testing.T) {
 			t.Error(err)
 		}
 		asked := slices.DeleteFunc(r.take(), func(line string) bool { return !strings.HasPrefix(line, "ask ") })
-		if len(asked) != 5 || asked[4] != "ask http://leader/ to fence s, signed true" {
+		if len(asked) != 7 || asked[6] != "ask http://leader/ to fence s, signed true" {
 			t.Errorf("the leader was asked %q", asked)
 		}
 	})
@@ -337,7 +339,7 @@ func TestAFollowersRequestGoesOnUntilThereIsALeader(t *testing.T) {
 func TestAFollowersRequestEndsWithWhatTheLeaderSays(t *testing.T) {
 	for _, err := range []error{
 		api.Errorf(409, "Fencing failed because new task configurations were generated for the connector"),
-		api.Errorf(404, "Connector s not found"), api.Errorf(500, "Failed to perform zombie fencing: no"),
+		api.Errorf(404, "Connector s not found"), api.Errorf(400, "Connector s is not a source connector"),
 	} {
 		bubble(t, false, func(t *testing.T, r *rig) {
 			r.member.assigned(r.follower(1, nil))
