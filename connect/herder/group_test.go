@@ -109,6 +109,7 @@ func (s *overtakenConfigs) PutConnector(ctx context.Context, name string, config
 func TestTheAnswerToAConfigShowsTheTasksOfBefore(t *testing.T) {
 	bubble(t, false, func(t *testing.T, r *rig) {
 		r.member.assigned(r.leads(2, nil))
+		synctest.Wait()
 		for before := range 3 {
 			info, created, err := r.h.PutConnector(t.Context(), "c", sinkConfig("c", "n", strconv.Itoa(before)), "", true)
 			if err != nil || created != (before == 0) || len(info.Tasks) != before || info.Config["n"] != strconv.Itoa(before) || info.Type != "sink" {
