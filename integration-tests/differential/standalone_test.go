@@ -44,8 +44,9 @@ func TestStandalone(t *testing.T) {
 func startStandalone(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
-	theirs, own := jvm, ours
-	t.Cleanup(func() { jvm, ours, standalone = theirs, own, false })
+	theirs, own, wrong := jvm, ours, wrongVersions
+	t.Cleanup(func() { jvm, ours, standalone, wrongVersions = theirs, own, false, wrong })
+	wrongVersions = map[string]bool{} // another JVM, which has not been asked for any yet
 	alone := func(side string) (props map[string]string, connector string) {
 		props = properties(side)
 		for k := range props {
