@@ -13,7 +13,6 @@ import (
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/integration-tests/stack"
-	"github.com/penstock-io/penstock/storage"
 	"github.com/penstock-io/penstock/storage/records"
 )
 
@@ -72,14 +71,8 @@ func (w *statusWatch) readLocked(r *kgo.Record) {
 	if err != nil {
 		return
 	}
-	var id connect.TaskID
-	var status *storage.Status
-	switch rec := rec.(type) {
-	case records.ConnectorStatus:
-		id, status = connect.TaskID{Connector: rec.Connector, Task: -1}, rec.Status
-	case records.TaskStatus:
-		id, status = rec.Task, rec.Status
-	default:
+	id, status, ok := records.Instance(rec)
+	if !ok {
 		return
 	}
 	w.latest = r.Timestamp

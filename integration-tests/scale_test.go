@@ -225,11 +225,8 @@ func lastWords(t *testing.T, topic string) map[connect.TaskID]map[string]connect
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			rec, _ := records.DecodeStatus(r.Key, r.Value)
-			switch rec := rec.(type) {
-			case records.ConnectorStatus:
-				say(connect.TaskID{Connector: rec.Connector, Task: -1}, rec.Status)
-			case records.TaskStatus:
-				say(rec.Task, rec.Status)
+			if id, status, ok := records.Instance(rec); ok {
+				say(id, status)
 			}
 			if r.Offset+1 >= left[r.Partition] {
 				delete(left, r.Partition)

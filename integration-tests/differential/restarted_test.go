@@ -14,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock-io/penstock/connect"
-	"github.com/penstock-io/penstock/storage"
 	"github.com/penstock-io/penstock/storage/records"
 )
 
@@ -58,15 +57,7 @@ func (s *statusTopic) read(r *kgo.Record) {
 	if err != nil {
 		return
 	}
-	var id connect.TaskID
-	var status *storage.Status
-	switch rec := rec.(type) {
-	case records.ConnectorStatus:
-		id, status = connect.TaskID{Connector: rec.Connector, Task: -1}, rec.Status
-	case records.TaskStatus:
-		id, status = rec.Task, rec.Status
-	}
-	if status != nil {
+	if id, status, _ := records.Instance(rec); status != nil {
 		s.mu.Lock()
 		s.states[id] = append(s.states[id], writtenState{status.State, r.Timestamp})
 		s.mu.Unlock()

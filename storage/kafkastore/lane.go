@@ -141,13 +141,8 @@ func (s *StatusStore) noteDeletedLocked(r records.StatusRecord) {
 
 // connectorOf returns whose status a record is, "" for a topic's.
 func connectorOf(r records.StatusRecord) string {
-	switch r := r.(type) {
-	case records.ConnectorStatus:
-		return r.Connector
-	case records.TaskStatus:
-		return r.Task.Connector
-	}
-	return ""
+	id, _, _ := records.Instance(r)
+	return id.Connector
 }
 
 // Flush waits until everything put before is written or given up. It does not wait for it

@@ -94,6 +94,18 @@ func (r TopicStatus) Value() ([]byte, error) {
 	return append(b, "}}"...), nil
 }
 
+// Instance returns what a record says of a connector, which has the task number -1, or of a
+// task; ok is false for a topic's.
+func Instance(r StatusRecord) (id connect.TaskID, status *storage.Status, ok bool) {
+	switch r := r.(type) {
+	case ConnectorStatus:
+		return connect.TaskID{Connector: r.Connector, Task: -1}, r.Status, true
+	case TaskStatus:
+		return r.Task, r.Status, true
+	}
+	return connect.TaskID{}, nil, false
+}
+
 // DecodeStatus reads a record of the status topic; the key's prefix tells its kind. A nil
 // value is a tombstone. The text null, unlike in the config topic, is an error.
 func DecodeStatus(key, value []byte) (StatusRecord, error) {
