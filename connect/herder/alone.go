@@ -2,9 +2,11 @@ package herder
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/penstock-io/penstock/connect"
+	"github.com/penstock-io/penstock/rest/api"
 )
 
 // A standalone worker answers a change of a connector when it has been carried out, as the
@@ -45,6 +47,14 @@ func (h *Herder) awaitAlone(ctx context.Context, condition func() bool) (met boo
 		case <-ctx.Done():
 		}
 	}
+}
+
+// refuseAlone answers an internal request; a signature that cannot be read comes first.
+func refuseAlone(sig api.Signature, what string) error {
+	if _, err := readSignature(sig); err != nil && sig.Given {
+		return err
+	}
+	return api.Errorf(http.StatusInternalServerError, "Kafka Connect in standalone mode does not support %s.", what)
 }
 
 // settled: a connector has been started with its config, or failed to, and its task configs

@@ -43,10 +43,7 @@ func errNewTaskConfigs() error {
 // it returns when no task of an older generation can write any more.
 func (h *Herder) FenceZombies(ctx context.Context, name string, sig api.Signature) error {
 	if h.standalone() {
-		if _, err := readSignature(sig); err != nil && sig.Given {
-			return err
-		}
-		return api.Errorf(http.StatusInternalServerError, "Kafka Connect in standalone mode does not support exactly-once source connectors.")
+		return refuseAlone(sig, "exactly-once source connectors")
 	}
 	if err := h.verify(sig); err != nil {
 		return err

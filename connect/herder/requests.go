@@ -178,10 +178,7 @@ func (h *Herder) Stop(ctx context.Context, name string) error {
 // PutTaskConfigs takes task configs from the worker that runs the connector.
 func (h *Herder) PutTaskConfigs(ctx context.Context, name string, configs []map[string]string, sig api.Signature) error {
 	if h.standalone() {
-		if _, err := readSignature(sig); err != nil && sig.Given {
-			return err
-		}
-		return api.Errorf(http.StatusInternalServerError, "Kafka Connect in standalone mode does not support externally setting task configurations.")
+		return refuseAlone(sig, "externally setting task configurations")
 	}
 	if err := h.verify(sig); err != nil {
 		return err

@@ -62,9 +62,10 @@ func startStandalone(t *testing.T) {
 		}
 		return props, connector
 	}
+	props, connector := alone("alonejvm")
+	ourProps, ourConnector := alone("aloneour")
 	var starting sync.WaitGroup
 	starting.Go(func() {
-		props, connector := alone("alonejvm")
 		w, err := stack.StartJVMWorker(t.Context(), filepath.Join(dir, "jvm"), props, connector)
 		if err != nil {
 			t.Error(err)
@@ -74,9 +75,8 @@ func startStandalone(t *testing.T) {
 		t.Cleanup(func() { w.Kill() }) //nolint:errcheck // the test is over
 	})
 	starting.Go(func() {
-		props, connector := alone("aloneour")
 		ours = worker{name: "standalone Penstock", side: "aloneour", logPath: filepath.Join(dir, "ours.log")}
-		kill, err := ours.launch(dir, os.Getenv("PENSTOCK_WORKER"), "standalone", props, connector)
+		kill, err := ours.launch(dir, os.Getenv("PENSTOCK_WORKER"), "standalone", ourProps, ourConnector)
 		if kill != nil {
 			t.Cleanup(func() { kill() }) //nolint:errcheck // the test is over
 		}
