@@ -143,6 +143,7 @@ func TestChaosLosesNothing(t *testing.T) {
 		{workerFaults, c.once, 0.2, 6}, {workerFaults, c.once, 1, 12}, {workerFaults, c.lines, 1, 12}, {serverFaults, nil, 3, 15},
 		{userFaults, nil, 1, 20},
 	})
+	c.restartDataNode()
 	c.wait(2 * time.Second) // the last records come to a whole cluster
 	perPartition, written := records.finish(), lines.finish()
 	healed := time.Now()

@@ -195,6 +195,15 @@ func (c *chaos) rage(lanes []lane) {
 	c.log("everything is healed after %d faults: %s", c.faults(), c.summary())
 }
 
+// restartDataNode ends what a DataNode that was frozen in the middle of a write may keep: a
+// replica whose length it does not believe itself ("Block length mismatch, … RBW"), so that it
+// refuses to recover the block, and with it the lease of the file, until it is started again.
+// With more replicas another DataNode would do it.
+func (c *chaos) restartDataNode() {
+	p := hdfsCluster.DataNodes[0]
+	c.server("DataNode, a last time", p.Stop, 0, p.Start)
+}
+
 func (c *chaos) summary() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
