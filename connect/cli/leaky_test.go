@@ -79,14 +79,15 @@ func (l *leakySink) Stop(context.Context) error { return leak(zap.NewNop(), "sto
 
 type leakyTask struct {
 	connect.SinkTask
-	log   *zap.Logger
-	props map[string]string
+	context connect.SinkTaskContext
+	log     *zap.Logger
+	props   map[string]string
 }
 
 func (*leakyTask) Version() string { return "1" }
 
 func (t *leakyTask) Start(_ context.Context, tc connect.SinkTaskContext, props map[string]string) error {
-	t.log, t.props = tc.Logger(), props
+	t.context, t.log, t.props = tc, tc.Logger(), props
 	return leak(t.log, "task start", props)
 }
 
@@ -97,6 +98,13 @@ func (t *leakyTask) Stop(context.Context) error                          { retur
 func (t *leakyTask) Put(_ context.Context, records []connect.SinkRecord) error {
 	if len(records) == 0 {
 		return nil
+	}
+	for i := range records {
+		if err := leak(t.log, "report", t.props); err != nil {
+			if err := t.context.ReportErrant(&records[i], err); err != nil {
+				return err
+			}
+		}
 	}
 	return leak(t.log, "put", t.props)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +12,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock-io/penstock/connect/settings"
 	"github.com/penstock-io/penstock/internal/kafkatest"
@@ -63,6 +66,10 @@ func secretProps(props map[string]string, before string) map[string]string {
 
 // secretConfig is a connector's config with secrets wherever they can be.
 func secretConfig(name, before, failAt string) map[string]string {
+	tolerance := "none"
+	if failAt == "report" {
+		tolerance = "all"
+	}
 	return map[string]string{
 		"name": name, "connector.class": leakyClass, "tasks.max": "1", "topics": "t", "fail.at": failAt,
 		"pin": "c4nary-pin \\ \"x\"", "db.token": "c4nary-token", "endpoint": "https://x:c4nary-endpoint@host/",
@@ -72,6 +79,7 @@ func secretConfig(name, before, failAt string) map[string]string {
 		"consumer.override.ssl.key.password":      "c4nary-override",
 		"producer.override.ssl.keystore.password": "c4nary-producer-override",
 		"errors.deadletterqueue.topic.name":       "dead", "errors.deadletterqueue.topic.replication.factor": "1",
+		"errors.deadletterqueue.context.headers.enable": "true", "errors.tolerance": tolerance,
 		"value.converter": "org.apache.kafka.connect.storage.StringConverter", "value.converter.password": "c4nary-converter",
 		"transforms": "mask", "transforms.mask.type": "org.apache.kafka.connect.transforms.InsertHeader", "transforms.mask.header": "h",
 		"transforms.mask.value.literal": before + "plain}", "transforms.mask.api.key": "c4nary-transform",
@@ -96,9 +104,9 @@ func TestNoSecretIsShown(t *testing.T) {
 	c := kafkatest.New(t)
 	c.Topic("t", 1)
 	c.Topic("dead", 1)
-	c.Produce("none", kafkatest.Values("t", 0, "v", 3)...)
 	_, before := secretFile(t)
-	for _, mode := range []settings.Mode{settings.Distributed, settings.Standalone} {
+	for i, mode := range []settings.Mode{settings.Distributed, settings.Standalone} {
+		c.Produce("none", kafkatest.Values("t", 0, "v", 3)...)
 		props := distributedProps(c)
 		var files []connectorFile
 		if mode == settings.Standalone {
@@ -109,6 +117,7 @@ func TestNoSecretIsShown(t *testing.T) {
 		w.await(a)
 		w.must(200, http.MethodPut, "admin/loggers/root", `{"level":"TRACE"}`)
 		failAndLook(t, w, before)
+		wantDeadLetters(t, c, 3*(i+1))
 		if mode == settings.Standalone {
 			awaitState(w, "from-file", "RUNNING", 1)
 		}
@@ -128,7 +137,7 @@ func TestNoSecretIsShown(t *testing.T) {
 // failAndLook lets a connector fail at every stage, and looks at all that REST answers.
 func failAndLook(t *testing.T, w *testWorker, before string) {
 	t.Helper()
-	for i, stage := range []string{"none", "start", "panic at start", "task configs", "task start", "panic at task start", "put", "panic at put", "commit", "stop", "task stop"} {
+	for i, stage := range []string{"none", "start", "panic at start", "task configs", "task start", "panic at task start", "put", "panic at put", "report", "commit", "stop", "task stop"} {
 		name := fmt.Sprint("c", i)
 		cfg := secretConfig(name, before, stage)
 		w.must(201, http.MethodPut, "connectors/"+name+"/config", jsonText(t, cfg))
@@ -139,7 +148,7 @@ func failAndLook(t *testing.T, w *testWorker, before string) {
 		if d := cmp.Diff(cfg, got); d != "" {
 			t.Errorf("the config is not as it was put:\n%s", d)
 		}
-		states := map[string]string{"start": "FAILED ", "panic at start": "FAILED ", "task configs": "RUNNING ", "none": "RUNNING RUNNING", "commit": "RUNNING RUNNING", "stop": "RUNNING RUNNING", "task stop": "RUNNING RUNNING"}
+		states := map[string]string{"start": "FAILED ", "panic at start": "FAILED ", "task configs": "RUNNING ", "none": "RUNNING RUNNING", "report": "RUNNING RUNNING", "commit": "RUNNING RUNNING", "stop": "RUNNING RUNNING", "task stop": "RUNNING RUNNING"}
 		want, ok := states[stage]
 		if !ok {
 			want = "RUNNING FAILED"
@@ -169,6 +178,32 @@ func failAndLook(t *testing.T, w *testWorker, before string) {
 			}
 			wantNoPasswords(t, w, cfg)
 			w.do(http.MethodDelete, "connectors/bad", "")
+		}
+	}
+}
+
+// wantDeadLetters reads n records of the dead letter queue.
+func wantDeadLetters(t *testing.T, c *kafkatest.Cluster, n int) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics("dead"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for n > 0 {
+		fetched := client.PollFetches(ctx)
+		if err := fetched.Err(); err != nil {
+			t.Fatalf("%d dead letters are missing: %v", n, err)
+		}
+		for _, r := range fetched.Records() {
+			n--
+			text := fmt.Sprintf("%s", r.Headers)
+			wantNoCanary(t, "a dead letter", text)
+			if !strings.Contains(text, "report failed with") || !strings.Contains(text, "[hidden]") {
+				t.Errorf("a dead letter: %s", text)
+			}
 		}
 	}
 }

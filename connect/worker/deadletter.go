@@ -36,6 +36,8 @@ type deadLetterQueue struct {
 	settings settings.DeadLetterQueue
 	metrics  *tolerance.Metrics
 	log      *zap.Logger
+	// hide takes secrets out of the texts of errors; nil leaves them.
+	hide func(text string) string
 	// connect makes the topic, if need be, and the producer.
 	connect  func(ctx context.Context) (asyncProducer, error)
 	producer asyncProducer
@@ -282,11 +284,15 @@ func (q *deadLetterQueue) contextHeaders(headers []kafka.Header, f *tolerance.Fa
 		return headers
 	}
 	add("exception.class.name", connect.JavaClass(f.Err))
-	add("exception.message", f.Err.Error())
-	if f.Err.Error() == "" { // what Java has as null
+	message, trace := f.Err.Error(), connect.Trace(f.Err)
+	if q.hide != nil {
+		message, trace = q.hide(message), q.hide(trace)
+	}
+	add("exception.message", message)
+	if message == "" { // what Java has as null
 		headers[len(headers)-1].Value = nil
 	}
-	add("exception.stacktrace", connect.Trace(f.Err))
+	add("exception.stacktrace", trace)
 	return headers
 }
 

@@ -109,11 +109,17 @@ func TestDeadLetter(t *testing.T) {
 			header("exception.class.name", "org.apache.kafka.connect.errors.DataException"), {Key: "__connect.errors.exception.message"},
 			header("exception.stacktrace", "org.apache.kafka.connect.errors.DataException\n"),
 		}},
+		{name: "without secrets", context: true, err: &connect.DataError{Msg: "no login as hunter2"}, time: 77, want: []kafka.Header{
+			header("topic", "t"), header("partition", "2"), header("offset", "9"), header("connector.name", "c"), header("task.id", "4"),
+			header("stage", "TRANSFORMATION"), header("class.name", "org.example.T"),
+			header("exception.class.name", "org.apache.kafka.connect.errors.DataException"), header("exception.message", "no login as [hidden]"),
+			header("exception.stacktrace", "org.apache.kafka.connect.errors.DataException: no login as [hidden]\n"),
+		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := &fakeLetters{}
 			q := newDeadLetterQueue(connect.TaskID{Connector: "c", Task: 4}, settings.DeadLetterQueue{Topic: "dlq", ContextHeaders: tc.context}, &tolerance.Metrics{}, zap.NewNop())
-			q.producer = p
+			q.producer, q.hide = p, strings.NewReplacer("hunter2", "[hidden]").Replace
 			fetched := *raw
 			fetched.Value, fetched.Headers, fetched.Timestamp = []byte("value"), slices.Clone(raw.Headers), tc.time
 			if err := q.report(t.Context(), tolerance.Failure{Stage: tolerance.Transformation, Class: "org.example.T", Record: rec, Raw: &fetched, Err: tc.err}); err != nil {

@@ -108,6 +108,7 @@ func (w *Worker) deadLetters(id connect.TaskID, s *settings.Sink, connectorProps
 		return nil, err
 	}
 	q := newDeadLetterQueue(id, s.DeadLetter, m, log)
+	q.hide = w.Statuses.Hide
 	q.connect = connectDeadLetters(s.DeadLetter, admin, producer, log)
 	return q, nil
 }
