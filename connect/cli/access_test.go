@@ -379,6 +379,40 @@ func TestMistakesInUsersAreToldTogether(t *testing.T) {
 	}
 }
 
+func TestPasswordsOverPlainHTTPAreWarnedOf(t *testing.T) {
+	dir := t.TempDir()
+	users := writeFile(t, filepath.Join(dir, "users"), "ada=pw")
+	jaas := writeFile(t, filepath.Join(dir, "jaas"), `KafkaConnect { org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule required file="`+users+`"; };`)
+	login := map[string]string{"rest.extension.classes": "BasicAuthSecurityRestExtension", "penstock.rest.jaas.config.file": jaas}
+	bearer := map[string]string{"penstock.rest.authentication": "bearer", "penstock.rest.bearer.issuer": "https://i", "penstock.rest.bearer.audience": "a"}
+	for _, tc := range []struct {
+		listeners, admin string
+		users            map[string]string
+		want             string // listeners that are warned of
+	}{
+		{"http://:8083", "", nil, ""},
+		{"http://:8083", "", login, "http://:8083"},
+		{"http://10.0.0.7:1,http://localhost:2,http://127.0.0.9:3,http://[::1]:4,HTTP://connect:5", "http://:6", login, "http://10.0.0.7:1, http://connect:5"},
+		{"http://127.0.0.1:1", "http://127.0.0.1:2", bearer, ""},
+		{"http://127.0.0.1:1", "http://0.0.0.0:2", bearer, "http://0.0.0.0:2"},
+	} {
+		props := map[string]string{"bootstrap.servers": "localhost:1", "key.converter": "org.apache.kafka.connect.storage.StringConverter", "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+			"offset.storage.file.filename": "/x", "listeners": tc.listeners, "admin.listeners": tc.admin}
+		maps.Copy(props, tc.users)
+		out := &logBuffer{}
+		log, levels := logging.New(out)
+		if _, err := testProgram().NewWorker(settings.Standalone, props, log, levels); err != nil {
+			t.Fatal(err)
+		}
+		const before = "can be read on their way to "
+		_, after, warned := strings.Cut(out.String(), before)
+		got, _, _ := strings.Cut(after, ": use https")
+		if got != tc.want || warned != (tc.want != "") {
+			t.Errorf("%s, admin %s, with %v: warned of %q, want %q", tc.listeners, tc.admin, tc.users, got, tc.want)
+		}
+	}
+}
+
 func TestConfigsAreMasked(t *testing.T) {
 	registry, err := plugin.New(testProgram().Plugins)
 	if err != nil {

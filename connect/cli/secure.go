@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -48,7 +49,29 @@ func (p Program) newEntrance(s *settings.Worker, log *zap.Logger) (*entrance, er
 		usersErr = errors.Join(usersErr, &config.Error{Key: "rest.extension.classes", Msg: "The users file of the REST interface is empty: everybody would be let in " +
 			"under any name, which penstock.rest.authentication and roles rule out. Write users into it, or remove the extension."})
 	}
+	if plain := e.plain(s); len(plain) > 0 {
+		log.Warn("Passwords and tokens of the REST interface can be read on their way to "+strings.Join(plain, ", ")+
+			": use https, or listen on a loopback address behind something that does", zap.Strings("listeners", plain))
+	}
 	return e, errors.Join(mainErr, adminErr, extensionsErr, usersErr)
+}
+
+// plain are the listeners that take passwords or tokens and are reached by http from elsewhere.
+func (e *entrance) plain(s *settings.Worker) (listeners []string) {
+	asks := func(all []settings.Listener) {
+		for _, l := range all {
+			if ip := net.ParseIP(l.Host); l.Scheme == "http" && !ip.IsLoopback() && !strings.EqualFold(l.Host, "localhost") {
+				listeners = append(listeners, l.String())
+			}
+		}
+	}
+	if e.logins != nil || s.REST.Access.Bearer {
+		asks(s.REST.Listeners)
+	}
+	if s.REST.Access.On() { // otherwise the administration asks for no login
+		asks(s.REST.AdminListeners)
+	}
+	return listeners
 }
 
 // tlsSource reads the TLS settings if there is an https listener. Otherwise only the client
