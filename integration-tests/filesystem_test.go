@@ -127,6 +127,39 @@ func TestHDFSRecoversTheFileOfAKilledWriter(t *testing.T) {
 	}
 }
 
+// TestHDFSSaysWhatAnUnrecoveredFileWaitsFor: without the DataNode nobody can tell what the
+// dead writer wrote. The error says where to look, and when the DataNode is back all is well.
+func TestHDFSSaysWhatAnUnrecoveredFileWaitsFor(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*hdfsCalls)
+	defer cancel()
+	const p = "/unrecovered/log"
+	fs := newHDFS(t)
+	put(ctx, t, fs, p, "closed\n")
+	w := startWriter(t, p, "gathered\n")
+	w.signal(syscall.SIGKILL)
+	w.cmd.Wait() //nolint:errcheck // killed
+	frozen := hdfsCluster.DataNodes[0]
+	noError(t, frozen.Signal(syscall.SIGSTOP))
+	thaw := sync.OnceValue(func() error { return frozen.Signal(syscall.SIGCONT) })
+	t.Cleanup(func() { noError(t, thaw()) })
+	short, cancelShort := context.WithTimeout(ctx, 3*time.Second)
+	defer cancelShort()
+	err := fs.RecoverLease(short, p)
+	if !errors.Is(err, filesystem.ErrLeased) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without the DataNode: %v", err)
+	}
+	for _, part := range []string{"hdfs: recover the lease of " + p, "DataNodes", "Block length mismatch", "hdfs debug recoverLease -path " + p} {
+		if !strings.Contains(fmt.Sprint(err), part) {
+			t.Errorf("%q is not in: %v", part, err)
+		}
+	}
+	noError(t, thaw())
+	noError(t, fs.RecoverLease(ctx, p))
+	if kept := read(ctx, t, fs, p); !strings.HasPrefix(kept, "closed\n") || !strings.HasPrefix("closed\ngathered\n", kept) {
+		t.Errorf("the file holds %q", kept)
+	}
+}
+
 // TestHDFSFencesAZombie: a process that is stopped loses its file, another works on, and
 // when the first goes on it can neither write to the file nor rename over a committed one.
 func TestHDFSFencesAZombie(t *testing.T) {

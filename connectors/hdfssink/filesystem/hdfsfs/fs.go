@@ -191,15 +191,28 @@ func (f *FS) RecoverLease(ctx context.Context, p string) error {
 		for repeat := time.Now().Add(again); time.Now().Before(repeat); {
 			select {
 			case <-ctx.Done():
-				return wrap("recover the lease of", p, fmt.Errorf("%w: %w", filesystem.ErrLeased, context.Cause(ctx)))
+				return wrap("recover the lease of", p, unrecovered(p, context.Cause(ctx)))
 			case <-poll.C:
 			}
-			if closed, err = f.nn.IsFileClosed(ctx, p); err != nil || closed {
+			if closed, err = f.nn.IsFileClosed(ctx, p); err != nil && ctx.Err() != nil {
+				err = unrecovered(p, err)
+			}
+			if err != nil || closed {
 				return wrap("recover the lease of", p, err)
 			}
 		}
 		again = min(2*again, recoverAgainMax)
 	}
+}
+
+// unrecovered is the error of a file whose last writer has lost the lease, while the
+// DataNodes have not agreed on the length of the last block. Nearly always they do so
+// within seconds; a DataNode that is down, or refuses, needs somebody who looks at it.
+func unrecovered(p string, cause error) error {
+	return fmt.Errorf("%w: %w: the DataNodes that hold its last block have not agreed on its length yet, and nobody can append to the "+
+		"file until they do. If this goes on, look for the block recovery in the logs of the NameNode and of those DataNodes: one that is "+
+		"down must come back, one that refuses (\"Block length mismatch\") must be restarted. "+
+		"\"hdfs debug recoverLease -path %s\" asks for it again and shows whether it is done", filesystem.ErrLeased, cause, p)
 }
 
 // Close implements filesystem.FS. Files still open are closed with what was written
