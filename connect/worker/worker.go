@@ -97,37 +97,48 @@ func (e *TooManyTasksError) Error() string {
 // StartConnector starts an instance and returns after its first transition. It stays, as
 // FAILED, when the transition failed.
 func (w *Worker) StartConnector(ctx context.Context, name string, config map[string]string, target connect.TargetState) error {
-	props, err := w.Resolve(config)
+	run, kind, err := w.buildConnector(name, config)
 	if err != nil {
-		return w.connectorFailed(name, err)
-	}
-	p, err := w.Plugins.Connector(props["connector.class"])
-	if err != nil {
-		return w.connectorFailed(name, err)
-	}
-	if err := p.CheckVersion(props["connector.plugin.version"]); err != nil {
-		return w.connectorFailed(name, fmt.Errorf("Failed to instantiate class for connector %s: %w", name, err)) //nolint:revive,staticcheck // the JVM's wording
-	}
-	if err := w.checkConnector(p.Kind, props); err != nil {
-		return w.connectorFailed(name, err)
-	}
-	c := p.New()
-	run := &connectorRun{
-		name: name, connector: c, version: c.Version(), props: props, statuses: w.Statuses,
-		log:         w.Log.Named("connector").With(zap.String("connector", name)),
-		reconfigure: func() { w.Reconfigure(name) },
-		commands:    make(chan func(context.Context)), stopped: make(chan struct{}), done: make(chan struct{}), state: connectorInit,
+		w.Statuses.connector(name, connect.StateFailed, "", err)
+		return err
 	}
 	if err := w.addConnector(run); err != nil {
 		return err
 	}
 	runCtx, cancel := context.WithCancelCause(w.ctx)
 	run.cancel = cancel
-	if p.Kind == plugin.KindSource {
-		run.offsets = w.connectorOffsets(runCtx, name, props, c)
+	if kind == plugin.KindSource {
+		run.offsets = w.connectorOffsets(runCtx, name, run.props, run.connector)
 	}
 	go run.run(runCtx)
 	return w.transition(ctx, run, target)
+}
+
+// buildConnector makes an instance that does not run. A plugin that panics meanwhile costs
+// its connector, not the worker.
+func (w *Worker) buildConnector(name string, config map[string]string) (run *connectorRun, kind plugin.Kind, err error) {
+	defer recoverPlugin(&err)
+	props, err := w.Resolve(config)
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := w.Plugins.Connector(props["connector.class"])
+	if err != nil {
+		return nil, "", err
+	}
+	if err := p.CheckVersion(props["connector.plugin.version"]); err != nil {
+		return nil, "", fmt.Errorf("Failed to instantiate class for connector %s: %w", name, err) //nolint:revive,staticcheck // the JVM's wording
+	}
+	if err := w.checkConnector(p.Kind, props); err != nil {
+		return nil, "", err
+	}
+	c := p.New()
+	return &connectorRun{
+		name: name, connector: c, version: c.Version(), props: props, statuses: w.Statuses,
+		log:         w.Log.Named("connector").With(zap.String("connector", name)),
+		reconfigure: func() { w.Reconfigure(name) },
+		commands:    make(chan func(context.Context)), stopped: make(chan struct{}), done: make(chan struct{}), state: connectorInit,
+	}, p.Kind, nil
 }
 
 // checkConnector reads what the runtime itself needs of a config.
@@ -138,11 +149,6 @@ func (w *Worker) checkConnector(kind plugin.Kind, props map[string]string) error
 	} else {
 		_, err = settings.ParseSink(props, nil)
 	}
-	return err
-}
-
-func (w *Worker) connectorFailed(name string, err error) error {
-	w.Statuses.connector(name, connect.StateFailed, "", err)
 	return err
 }
 
@@ -212,7 +218,8 @@ func (w *Worker) connector(name string) *connectorRun {
 
 // TaskConfigs asks a running connector for its task configs, complete with task.class and
 // topics, and with placeholders as the raw connector config has them.
-func (w *Worker) TaskConfigs(ctx context.Context, name string, config map[string]string) ([]map[string]string, error) {
+func (w *Worker) TaskConfigs(ctx context.Context, name string, config map[string]string) (_ []map[string]string, err error) {
+	defer recoverPlugin(&err)
 	run := w.connector(name)
 	if run == nil {
 		return nil, fmt.Errorf("connector %s does not run here: %w", name, ErrNotRunning)
@@ -317,8 +324,10 @@ func (w *Worker) StartTask(_ context.Context, id connect.TaskID, connectorConfig
 	return nil
 }
 
-// buildTask makes a task of the kind that its connector is of.
-func (w *Worker) buildTask(id connect.TaskID, connectorConfig, taskConfig map[string]string, target connect.TargetState) (*task, body, error) {
+// buildTask makes a task of the kind that its connector is of. Like a connector's, a panic
+// of its plugins is the task's own failure.
+func (w *Worker) buildTask(id connect.TaskID, connectorConfig, taskConfig map[string]string, target connect.TargetState) (_ *task, _ body, err error) {
+	defer recoverPlugin(&err)
 	props, err := w.Resolve(connectorConfig)
 	if err != nil {
 		return nil, nil, err

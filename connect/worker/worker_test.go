@@ -15,6 +15,7 @@ import (
 	"github.com/penstock-io/penstock/connect/config"
 	"github.com/penstock-io/penstock/connect/plugin"
 	"github.com/penstock-io/penstock/connect/settings"
+	"github.com/penstock-io/penstock/storage"
 	"github.com/penstock-io/penstock/storage/memstore"
 )
 
@@ -25,12 +26,22 @@ type fakeConnector struct {
 	tasks    []map[string]string
 	startErr error
 	hang     chan struct{} // Start waits for it and for nothing else
+	panicIn  string        // a method
 }
 
-func (c *fakeConnector) Version() string           { return "1.2" }
-func (c *fakeConnector) ConfigDef() *config.Def    { return config.NewDef() }
-func (c *fakeConnector) TaskClass() string         { return "io.example.Task" }
-func (c *fakeConnector) NewTask() connect.SinkTask { return &fakeSink{trace: c.trace} }
+func (c *fakeConnector) panics(method string) {
+	if c.panicIn == method {
+		panic(method + " is broken")
+	}
+}
+
+func (c *fakeConnector) Version() string        { c.panics("Version"); return "1.2" }
+func (c *fakeConnector) ConfigDef() *config.Def { return config.NewDef() }
+func (c *fakeConnector) TaskClass() string      { c.panics("TaskClass"); return "io.example.Task" }
+func (c *fakeConnector) NewTask() connect.SinkTask {
+	c.panics("NewTask")
+	return &fakeSink{trace: c.trace}
+}
 func (c *fakeConnector) Start(_ context.Context, cc connect.ConnectorContext, props map[string]string) error {
 	c.add("start with %s", props["secret"])
 	c.cc = cc
@@ -101,6 +112,36 @@ func (r *workerRig) state(t *testing.T, want connect.State) string {
 		t.Errorf("status %+v, want %s", st, want)
 	}
 	return st.Trace
+}
+
+// Each is called before the plugin has a goroutine of its own.
+func TestAPluginThatPanicsWhileItIsMadeDoesNotEndTheWorker(t *testing.T) {
+	r := newWorkerRig(t)
+	defer r.Close()
+	failed := func(method string, st storage.Status, err error) {
+		t.Helper()
+		if err == nil || st.State != connect.StateFailed || !strings.Contains(st.Trace, method+" is broken") {
+			t.Errorf("%s: %v, status %+v", method, err, st)
+		}
+	}
+	r.connector.panicIn = "Version"
+	err := r.StartConnector(t.Context(), "c", sinkConfig(), connect.TargetStarted)
+	st, _ := r.store.Connector("c")
+	failed("Version", st, err)
+	id := connect.TaskID{Connector: "c"}
+	r.connector.panicIn = "NewTask"
+	err = r.StartTask(t.Context(), id, sinkConfig(), map[string]string{"task.class": "io.example.Task"}, connect.TargetStarted)
+	st, _ = r.store.Task(id)
+	failed("NewTask", st, err)
+	r.connector.panicIn = ""
+	if err := r.StartConnector(t.Context(), "c", sinkConfig(), connect.TargetStarted); err != nil {
+		t.Fatal(err)
+	}
+	defer r.StopConnector(t.Context(), "c")
+	r.connector.panicIn, r.connector.tasks = "TaskClass", []map[string]string{{}}
+	if _, err := r.TaskConfigs(t.Context(), "c", sinkConfig()); err == nil || !strings.Contains(err.Error(), "TaskClass is broken") {
+		t.Error(err)
+	}
 }
 
 func TestConnectorLife(t *testing.T) {
