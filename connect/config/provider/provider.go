@@ -93,7 +93,7 @@ func FromProps(props map[string]string, newProvider func(class string) (Provider
 			problems = append(problems, fmt.Errorf("config provider %s: %w", name, err))
 			continue
 		}
-		providers[name] = p
+		providers[name] = newBounded(name, p)
 	}
 	if err := joinErrors(problems); err != nil {
 		_ = providers.Close() // nothing was used yet

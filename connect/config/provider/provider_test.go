@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -145,8 +146,13 @@ func TestProvidersAreMadeOfWorkerProperties(t *testing.T) {
 		"config.providers": "a, b,c", "config.providers.a.class": " first ", "config.providers.b.class": "second",
 		"config.providers.b.param.x": "y", "config.providers.unlisted.class": "third",
 	}, newProvider)
-	if err != nil || len(p) != 2 || p["a"] != made["first"] || p["b"] != made["second"] {
-		t.Errorf("%v, %v", p, err)
+	if err != nil || len(p) != 2 {
+		t.Fatalf("%v, %v", p, err)
+	}
+	for name, class := range map[string]string{"a": "first", "b": "second"} {
+		if _, err := p.Get(Source{Provider: name, Path: name, Keys: []string{"k"}}); err != nil || !slices.Equal(made[class].asked, []string{name + "(k)"}) {
+			t.Errorf("%s: %v, asked %v", class, err, made[class].asked)
+		}
 	}
 	_, err = FromProps(map[string]string{
 		"config.providers": "good,bad,none", "config.providers.good.class": "first", "config.providers.bad.class": "second",
