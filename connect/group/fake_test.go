@@ -93,6 +93,7 @@ type worker struct {
 	mu        sync.Mutex
 	config    *storage.ClusterConfig
 	behind    *storage.ClusterConfig // what Refresh finds; nil: nothing new
+	joining   *storage.ClusterConfig // the last that Joining was called with
 	refreshes int
 	stopTime  time.Duration
 	last      Assignment
@@ -107,6 +108,12 @@ func (w *worker) Snapshot(context.Context) (*storage.ClusterConfig, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.config, nil
+}
+
+func (w *worker) Joining(_ context.Context, told *storage.ClusterConfig) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.joining = told
 }
 
 func (w *worker) setConfig(c *storage.ClusterConfig) {

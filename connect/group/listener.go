@@ -14,6 +14,10 @@ import (
 type Listener interface {
 	// Snapshot returns the configs as they are now.
 	Snapshot(ctx context.Context) (*storage.ClusterConfig, error)
+	// Joining is called before the group is told of configs, which makes it assign their
+	// tasks: it stops the tasks of former configs of the same connectors, and returns when
+	// they have stopped. Somebody else may start the new ones right after.
+	Joining(ctx context.Context, told *storage.ClusterConfig)
 	// Refresh reads the config topic to its end, within a bound of its own.
 	Refresh(ctx context.Context) error
 	// Statuses reads the status topic to its end, and returns what it says of those of the

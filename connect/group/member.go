@@ -87,8 +87,9 @@ type Member struct {
 	last          *protocol.Assignment   // with everything owned; nil: nothing to report
 	lastCompleted int32                  // generation, -1 for none
 	// Of the last cooperative round that this worker led.
-	tenures tenures
-	dealt   map[string][]connect.TaskID // by member id
+	tenures  tenures
+	dealt    map[string][]connect.TaskID // by member id
+	askAgain *time.Timer                 // for statuses, see released; nil: need not
 
 	mu     sync.Mutex
 	owners map[connect.TaskID]string // URLs, while this member leads
@@ -133,6 +134,7 @@ func newMember(o Options, l Listener) (*Member, error) {
 // group cannot be joined for good. It may be called once.
 func (m *Member) Run(ctx context.Context) error {
 	defer m.placement.close()
+	defer (*handler)(m).stopAsking()
 	return m.membership.Run(ctx)
 }
 
@@ -173,6 +175,7 @@ func (h *handler) Protocols(ctx context.Context) ([]kafka.GroupProtocol, error) 
 	if err != nil {
 		return nil, err
 	}
+	h.listener.Joining(ctx, snapshot)
 	h.config = snapshot
 	state := protocol.WorkerState{URL: h.o.URL, ConfigOffset: snapshot.Offset, Allocation: h.last}
 	out := make([]kafka.GroupProtocol, 0, len(h.offered))
@@ -190,12 +193,21 @@ func (h *handler) Protocols(ctx context.Context) ([]kafka.GroupProtocol, error) 
 // for a rebalance.
 func (h *handler) JoinPrepare(ctx context.Context, _ kafka.Generation, _ bool) error {
 	h.o.Log.Info("Rebalance started")
+	h.stopAsking()
 	(*Member)(h).setOwners(nil)
 	h.placement.suspend()
 	if h.current == protocol.Eager && h.last != nil {
 		h.giveUpAll(ctx)
 	}
 	return nil
+}
+
+// stopAsking forgets a later try to read statuses: this rebalance tries, or another leader.
+func (h *handler) stopAsking() {
+	if h.askAgain != nil {
+		h.askAgain.Stop()
+		h.askAgain = nil
+	}
 }
 
 // giveUpAll has everything stopped that is owned, and reports nothing from now on.

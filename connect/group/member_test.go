@@ -14,6 +14,16 @@ import (
 	"github.com/penstock-io/penstock/internal/kafka"
 )
 
+// What the group is told of is assigned to somebody at once.
+func TestTheListenerHearsOfConfigsBeforeTheGroup(t *testing.T) {
+	s := &script{t: t, board: newBoard(t)}
+	configs := clusterOf(10, map[string]int{"c": 2})
+	a := s.join("a", "sessioned", configs)
+	if _, err := (*handler)(a.member).Protocols(t.Context()); err != nil || a.worker.joining != configs {
+		t.Errorf("joining with %v, %v", a.worker.joining, err)
+	}
+}
+
 func TestProtocolsAreOffered(t *testing.T) {
 	for setting, want := range map[string][]string{
 		"sessioned": {"sessioned", "compatible", "default"}, "Compatible": {"compatible", "default"}, "eager": {"default"},

@@ -20,8 +20,12 @@ import (
 // cut off writes nothing, and one that leaves for a while goes on running. The leader tells
 // them apart by that: what was released need not wait for scheduled.rebalance.max.delay.ms.
 
-// statusTime bounds how long the leader reads the status topic during a rebalance.
-const statusTime = time.Second
+const (
+	// statusTime bounds how long the leader reads the status topic during a rebalance.
+	statusTime = time.Second
+	// statusPause is the time until it tries again, with another rebalance.
+	statusPause = 5 * time.Second
+)
 
 var errStatusTime = errors.New("the status topic was not read to its end within " + statusTime.String())
 
@@ -174,7 +178,7 @@ func (t *tenures) workers(items []connect.TaskID) []string {
 }
 
 // released reads the status topic and tells the assignor what need not wait. When it
-// cannot be read in time, everything waits.
+// cannot be read in time, everything waits, until the next try.
 func (h *handler) released(ctx context.Context, lost []connect.TaskID) []connect.TaskID {
 	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, statusTime, errStatusTime)
@@ -182,7 +186,8 @@ func (h *handler) released(ctx context.Context, lost []connect.TaskID) []connect
 	statuses, err := h.listener.Statuses(ctx, lost)
 	if err != nil {
 		h.o.Log.Warn("Work of workers that left waits for their return: whether they have stopped it could not be found out",
-			zap.Int("items", len(lost)), zap.Strings("workers", h.tenures.workers(lost)), zap.Duration("delay", h.o.MaxDelay), zap.Error(err))
+			zap.Int("items", len(lost)), zap.Strings("workers", h.tenures.workers(lost)), zap.Duration("next try", statusPause), zap.Error(err))
+		h.askAgain = time.AfterFunc(statusPause, func() { (*Member)(h).Rejoin("the status topic could not be read in time for the work of workers that left") })
 		return nil
 	}
 	free := h.tenures.released(lost, statuses)

@@ -121,9 +121,14 @@ func TestAStatusTopicThatHangs(t *testing.T) {
 		if took := time.Since(began); took != statusTime || leader.worker.last.Delay != time.Minute || len(s.board.by) != 6 {
 			t.Errorf("took %v, delay %v, runs %v", took, leader.worker.last.Delay, s.board)
 		}
-		// The next rebalance, for whatever reason, looks again.
+		// The leader asks for another rebalance soon, which looks again.
 		leader.worker.hangs = false
-		time.Sleep(10 * time.Second)
+		leader.membership.takeRejoins()
+		time.Sleep(statusPause)
+		synctest.Wait()
+		if r := leader.membership.takeRejoins(); len(r) != 1 {
+			t.Fatalf("asked for %v", r)
+		}
 		s.rebalance()
 		if leader.worker.last.Delay != 0 || len(s.board.by) != 9 {
 			t.Errorf("delay %v, runs %v", leader.worker.last.Delay, s.board)

@@ -118,11 +118,8 @@ func (h *Herder) applyConfigChanges() {
 		}
 	}
 	h.targetsChanged(p.targets)
-	for id := range p.tasks {
-		if it := h.items[id]; it != nil && !it.isConnector() {
-			it.held = true
-			h.reconcile(it)
-		}
+	if len(p.tasks) > 0 {
+		h.holdOvertaken(h.Configs.Snapshot())
 	}
 	for _, l := range p.levels {
 		if h.ApplyLogLevel != nil {

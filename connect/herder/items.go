@@ -35,6 +35,7 @@ type item struct {
 	fence         fence
 	phase         phase
 	begun         bool          // was started at least once
+	configs       int           // storage.ConnectorState.Generation that it was started with
 	whenIdle      []func()      // called when the item is idle, and not wanted or held
 	afterStart    []func(error) // called at the end of the next start
 	appliedTarget connect.TargetState
@@ -134,7 +135,7 @@ func (h *Herder) startItem(it *item) {
 		it.notifyStart(fmt.Errorf("%s has no config", it.name()))
 		return
 	}
-	it.phase, it.restart, it.begun = starting, false, true
+	it.phase, it.restart, it.begun, it.configs = starting, false, true, state.Generation
 	it.fence = fence{}
 	it.ctx, it.cancel = context.WithCancel(h.runCtx)
 	target := state.Target

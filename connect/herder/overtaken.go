@@ -1,10 +1,12 @@
 package herder
 
 import (
+	"context"
 	"maps"
 
 	"github.com/penstock-io/penstock/connect"
 	"github.com/penstock-io/penstock/connect/group"
+	"github.com/penstock-io/penstock/storage"
 )
 
 // overtaken reports whether the config of an assigned task has changed, or may have, after
@@ -31,4 +33,35 @@ func (h *Herder) overtaken(a group.Assignment, id connect.TaskID) bool {
 	}
 	return before != after && (before.Generation != after.Generation || before.TaskCount != after.TaskCount ||
 		before.Inconsistent != after.Inconsistent || !maps.Equal(before.Tasks[id.Task], after.Tasks[id.Task]))
+}
+
+// Joining stops the tasks of former configs of the connectors in told, and waits for them:
+// what one of them works on may be a matter of another task now, on another worker, which
+// starts it as soon as the group knows the configs (Java: DistributedHerder.
+// processTaskConfigUpdatesWithIncrementalCooperative). What does not stop in time is abandoned, as
+// ever, and not waited for.
+func (l *listener) Joining(ctx context.Context, told *storage.ClusterConfig) {
+	h := (*Herder)(l)
+	stopped := make(chan struct{})
+	if err := h.post(ctx, func() { h.whenAllIdle(h.holdOvertaken(told), func() { close(stopped) }) }); err != nil {
+		return
+	}
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+	}
+}
+
+// holdOvertaken stops the tasks that were started with configs older than those of c, also
+// those that have none any more, until the next assignment, and returns them.
+func (h *Herder) holdOvertaken(c *storage.ClusterConfig) (held []*item) {
+	for id, it := range h.items {
+		state := c.Connector(id.Connector)
+		if !it.isConnector() && it.begun && state != nil && it.configs < state.Generation {
+			it.held = true
+			held = append(held, it)
+			h.reconcile(it)
+		}
+	}
+	return held
 }

@@ -83,3 +83,47 @@ func TestAnOvertakenAssignmentOfALeaderThatKnewMore(t *testing.T) {
 			"task configs c", "task configs d")
 	})
 }
+
+// Table t may have moved from a task that is still stopping here to one that another worker
+// starts as soon as the group knows the new configs.
+func TestTasksOfFormerConfigsStopBeforeTheGroupIsTold(t *testing.T) {
+	one := []map[string]string{{"file": "", "n": "0"}}
+	for name, tasks := range map[string][]map[string]string{
+		"changed": {one[0], {"file": "other", "n": "1"}}, "only a sibling is changed": {{"file": "other", "n": "0"}, {"file": "", "n": "1"}}, "no longer there": one,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, false, func(t *testing.T, r *rig) {
+				commit := func(tasks []map[string]string) {
+					if err := r.configs.PutTaskConfigs(t.Context(), "c", tasks); err != nil {
+						t.Fatal(err)
+					}
+				}
+				r.store("c")
+				commit([]map[string]string{one[0], {"file": "", "n": "1"}})
+				synctest.Wait()
+				task1 := connect.TaskID{Connector: "c", Task: 1}
+				r.member.assigned(r.follower(1, nil, task1))
+				synctest.Wait()
+				r.take()
+				release := r.runtime.hold("stop task c-1")
+				commit(tasks)
+				joining := make(chan struct{})
+				r.member.work <- func(ctx context.Context) {
+					r.member.listener.Joining(ctx, r.configs.Snapshot())
+					close(joining)
+				}
+				r.wantAnyOrder("rejoin: connector or task configs have changed", "stop task c-1")
+				select {
+				case <-joining:
+					t.Error("the group is told while the task of the former configs stops")
+				default:
+				}
+				release()
+				<-joining
+				// Told again, nothing is to be waited for, and nothing starts before the assignment.
+				r.member.work <- func(ctx context.Context) { r.member.listener.Joining(ctx, r.configs.Snapshot()) }
+				r.wantAnyOrder()
+			})
+		})
+	}
+}

@@ -74,19 +74,28 @@ func (h *Herder) forgetTopics(connectors []string) {
 }
 
 func (h *Herder) revoke(ids []connect.TaskID, done func()) {
+	var revoked []*item
+	for _, id := range ids {
+		if it := h.items[id]; it != nil {
+			it.wanted = false
+			revoked = append(revoked, it)
+		}
+	}
+	h.whenAllIdle(revoked, done)
+}
+
+// whenAllIdle calls done when items that are not wanted, or held, have stopped.
+func (h *Herder) whenAllIdle(items []*item, done func()) {
 	open := 1
 	finished := func() {
 		if open--; open == 0 {
 			done()
 		}
 	}
-	for _, id := range ids {
-		if it := h.items[id]; it != nil {
-			open++
-			it.wanted = false
-			it.whenIdle = append(it.whenIdle, finished)
-			h.reconcile(it)
-		}
+	for _, it := range items {
+		open++
+		it.whenIdle = append(it.whenIdle, finished)
+		h.reconcile(it)
 	}
 	finished()
 }

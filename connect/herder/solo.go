@@ -37,6 +37,7 @@ func (s *Solo) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.listener.Joining(ctx, snapshot)
 		s.assign(ctx, snapshot)
 	}
 }
