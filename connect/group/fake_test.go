@@ -223,6 +223,7 @@ func (m *fakeMembership) Rejoin(reason string) {
 func (m *fakeMembership) LeaveAndRejoin(reason string, delay time.Duration) {
 	m.left = fmt.Sprintf("%s for %v", reason, delay)
 }
+func (m *fakeMembership) Confirmed() kafka.Generation  { return m.gen }
 func (m *fakeMembership) Generation() kafka.Generation { return m.gen }
 
 // peer is a member with its worker and its place in the script.

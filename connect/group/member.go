@@ -52,6 +52,7 @@ type membership interface {
 	Rejoin(reason string)
 	LeaveAndRejoin(reason string, delay time.Duration)
 	Generation() kafka.Generation
+	Confirmed() kafka.Generation
 }
 
 // Member is this worker's place in the group (Java: WorkerGroupMember and
@@ -145,6 +146,13 @@ func (m *Member) Rejoin(reason string) { m.membership.Rejoin(reason) }
 // goes on running and is reported then.
 func (m *Member) LeaveFor(reason string, pause time.Duration) {
 	m.membership.LeaveAndRejoin(reason, pause)
+}
+
+// Leads tells whether this worker still leads as the member that it was in an assignment.
+// Nobody has told a worker that was frozen, or is cut off, that it has a successor.
+func (m *Member) Leads(memberID string) bool {
+	gen := m.membership.Confirmed()
+	return memberID != "" && gen.MemberID == memberID && gen.LeaderID == memberID
 }
 
 // OwnerURL returns the REST address of the worker that runs an item, as the leader knows

@@ -187,7 +187,9 @@ func (h *handler) released(ctx context.Context, lost []connect.TaskID) []connect
 	if err != nil {
 		h.o.Log.Warn("Work of workers that left waits for their return: whether they have stopped it could not be found out",
 			zap.Int("items", len(lost)), zap.Strings("workers", h.tenures.workers(lost)), zap.Duration("next try", statusPause), zap.Error(err))
-		h.askAgain = time.AfterFunc(statusPause, func() { (*Member)(h).Rejoin("the status topic could not be read in time for the work of workers that left") })
+		h.askAgain = time.AfterFunc(statusPause, func() {
+			(*Member)(h).Rejoin("the status topic could not be read in time for the work of workers that left")
+		})
 		return nil
 	}
 	free := h.tenures.released(lost, statuses)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -214,6 +215,7 @@ type fakeMember struct {
 	owner    string
 	fail     chan error
 	holders  *group.Holders // nil: not known here
+	cutOff   atomic.Bool    // the coordinator has not answered for a session
 }
 
 func (m *fakeMember) Run(ctx context.Context) error {
@@ -234,6 +236,7 @@ func (m *fakeMember) Rejoin(reason string) { m.add("rejoin: %s", reason) }
 func (m *fakeMember) LeaveFor(reason string, pause time.Duration) {
 	m.add("leave for %v: %s", pause, reason)
 }
+func (m *fakeMember) Leads(string) bool              { return !m.cutOff.Load() }
 func (m *fakeMember) OwnerURL(connect.TaskID) string { return m.owner }
 func (m *fakeMember) Holders(_, _ string) (group.Holders, bool) {
 	if m.holders == nil {

@@ -53,8 +53,12 @@ func (h *Herder) FenceZombies(ctx context.Context, name string, sig api.Signatur
 
 // fence does a round of fencing as the leader, or waits for the one under way.
 func (h *Herder) fence(ctx context.Context, name string) error {
-	if v := h.view.Load(); !v.leader {
+	v := h.view.Load()
+	if !v.leader {
 		return &api.ForwardError{URL: v.leaderURL, Reason: "Only the leader may perform zombie fencing."}
+	}
+	if !h.member.Leads(v.memberID) {
+		return errRebalanceExpected()
 	}
 	s := h.Configs.Snapshot()
 	if !s.Contains(name) {
@@ -235,7 +239,7 @@ func mayPass(err error) bool {
 	case http.StatusForbidden:
 		return true
 	case http.StatusConflict:
-		return strings.HasPrefix(coded.Message, "Cannot complete request")
+		return strings.HasPrefix(coded.Message, "Cannot complete request") || strings.HasPrefix(coded.Message, "Request cannot be completed")
 	}
 	return coded.Status >= http.StatusInternalServerError
 }

@@ -55,6 +55,9 @@ type Member interface {
 	Rejoin(reason string)
 	// LeaveFor leaves the group and joins again after a pause.
 	LeaveFor(reason string, pause time.Duration)
+	// Leads tells whether this worker still leads as the member that it was in an
+	// assignment: by an answer of the coordinator that is younger than the session.
+	Leads(memberID string) bool
 	// OwnerURL returns who runs an item, as the leader knows it, "" if unknown.
 	OwnerURL(id connect.TaskID) string
 	// Holders returns which members can run a connector class in a version that
@@ -168,6 +171,7 @@ type view struct {
 	generation    int32
 	known         bool // there is an assignment without error
 	leader        bool
+	memberID      string // of the assignment
 	leaderURL     string
 	sessioned     bool
 	needsReconfig bool // a rebalance is expected because configs changed

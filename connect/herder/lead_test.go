@@ -100,6 +100,52 @@ func TestLostPrivilegesAreClaimedAgain(t *testing.T) {
 	}
 }
 
+// It was frozen for longer than a session, or its coordinator does not answer: another worker
+// leads, whatever the last assignment said.
+func TestALeaderThatMayHaveASuccessorWritesNothing(t *testing.T) {
+	patch := "x"
+	for name, write := range map[string]func(r *rig) error{
+		"create": func(r *rig) error {
+			_, _, err := r.h.PutConnector(r.t.Context(), "d", sinkConfig("d"), "", false)
+			return err
+		},
+		"patch": func(r *rig) error {
+			_, err := r.h.PatchConnector(r.t.Context(), "c", map[string]*string{"file": &patch})
+			return err
+		},
+		"delete":       func(r *rig) error { return r.h.DeleteConnector(r.t.Context(), "c") },
+		"stop":         func(r *rig) error { return r.h.Stop(r.t.Context(), "c") },
+		"task configs": func(r *rig) error { return r.h.PutTaskConfigs(r.t.Context(), "c", nil, api.Signature{}) },
+		"fencing":      func(r *rig) error { return r.h.FenceZombies(r.t.Context(), "s", api.Signature{}) },
+		"restart": func(r *rig) error {
+			_, err := r.h.RestartConnectorAndTasks(r.t.Context(), "c", true, false)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, false, func(t *testing.T, r *rig) {
+				r.store("c")
+				r.status.PutConnector("c", storage.Status{})
+				r.source("s", -1, 1)
+				r.assign(1, true)
+				r.want(claimed)
+				r.member.cutOff.Store(true)
+				r.h.privileged.Store(false) // as after a write that the successor has fenced
+				before := r.configs.Snapshot().Offset
+				wantError(t, write(r), 409, "a rebalance is expected")
+				if now := r.configs.Snapshot().Offset; now != before {
+					t.Errorf("wrote up to %d, from %d", now, before)
+				}
+				r.want()
+				r.member.cutOff.Store(false)
+				if err := write(r); err != nil {
+					t.Errorf("back in the group: %v", err)
+				}
+			}, transactional)
+		})
+	}
+}
+
 func TestOtherErrorsOfAWriteCostNoPrivileges(t *testing.T) {
 	bubble(t, false, func(t *testing.T, r *rig) {
 		r.store("c")

@@ -126,7 +126,7 @@ func (h *Herder) assigned(a group.Assignment) {
 	h.pacing.Stop() // what it was for is in the assignment, or asks again
 	h.publish(func(v *view) {
 		v.generation, v.known = a.Generation, a.Err == 0
-		v.leader, v.leaderURL, v.sessioned = a.IsLeader, a.LeaderURL, a.Version >= 2
+		v.leader, v.memberID, v.leaderURL, v.sessioned = a.IsLeader, a.MemberID, a.LeaderURL, a.Version >= 2
 		v.needsReconfig = false
 	})
 	if a.IsLeader != wasLeader {

@@ -20,16 +20,25 @@ func errNotLeader(v *view) error {
 	return &api.ForwardError{URL: v.leaderURL, Reason: "Only the leader can process this request."}
 }
 
+func errRebalanceExpected() error {
+	return api.Errorf(http.StatusConflict, "Request cannot be completed because a rebalance is expected")
+}
+
 // standalone reports whether this worker is a group of its own.
 func (h *Herder) standalone() bool {
 	_, solo := h.member.(*Solo)
 	return solo
 }
 
-// checkLeader returns where to forward to when this worker is not the leader.
+// checkLeader returns where to forward to when this worker is not the leader. One that was
+// frozen or cut off may have a successor and not know it.
 func (h *Herder) checkLeader() error {
-	if v := h.view.Load(); !v.leader || !v.known {
+	v := h.view.Load()
+	if !v.leader || !v.known {
 		return errNotLeader(v)
+	}
+	if !h.member.Leads(v.memberID) {
+		return errRebalanceExpected()
 	}
 	return nil
 }
@@ -84,36 +93,52 @@ func (h *Herder) validateConfig(ctx context.Context, config map[string]string) e
 	return infos.Err()
 }
 
-// PatchConnector changes single keys; nil removes one.
+// PatchConnector changes single keys; nil removes one. The result is checked before it is this
+// change's turn, since that may take its time: when another change comes first, it is checked again.
 func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[string]*string) (info api.ConnectorInfo, err error) {
 	if err := h.checkLeader(); err != nil {
 		return info, err
 	}
-	var config map[string]string
-	var tasks []connect.TaskID
-	err = h.lead(ctx, name, func() error {
-		s := h.Configs.Snapshot()
-		state := s.Connector(name)
-		if state == nil {
-			return errNotFound(name)
+	for {
+		before := h.Configs.Snapshot().Connector(name)
+		if before == nil {
+			return info, errNotFound(name)
 		}
-		config, tasks = maps.Clone(state.Config), s.Tasks(name)
-		for k, v := range patch {
-			if v == nil {
-				delete(config, k)
-			} else {
-				config[k] = *v
-			}
-		}
+		config := patched(before.Config, patch)
 		if err := h.validateConfig(ctx, config); err != nil {
-			return err
+			return info, err
 		}
-		return h.Configs.PutConnector(ctx, name, config, "")
-	})
-	if err != nil {
-		return info, err
+		var tasks []connect.TaskID
+		overtaken := false
+		err := h.lead(ctx, name, func() error {
+			s := h.Configs.Snapshot()
+			if now := s.Connector(name); now == nil {
+				return errNotFound(name)
+			} else if overtaken = !maps.Equal(now.Config, before.Config); overtaken {
+				return nil
+			}
+			tasks = s.Tasks(name)
+			return h.Configs.PutConnector(ctx, name, config, "")
+		})
+		if err != nil {
+			return info, err
+		}
+		if !overtaken {
+			return h.written(ctx, name, config, tasks)
+		}
 	}
-	return h.written(ctx, name, config, tasks)
+}
+
+func patched(config map[string]string, patch map[string]*string) map[string]string {
+	config = maps.Clone(config)
+	for k, v := range patch {
+		if v == nil {
+			delete(config, k)
+		} else {
+			config[k] = *v
+		}
+	}
+	return config
 }
 
 // DeleteConnector removes a connector; its offsets stay.

@@ -91,5 +91,8 @@ func (s *Solo) AwaitHolders(context.Context, string, string) (group.Holders, boo
 	return group.Holders{}, false
 }
 
+// Leads is always true.
+func (s *Solo) Leads(string) bool { return true }
+
 // OwnerURL returns this worker.
 func (s *Solo) OwnerURL(connect.TaskID) string { return s.url }

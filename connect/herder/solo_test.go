@@ -3,6 +3,7 @@ package herder
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,34 @@ func TestPatchConnector(t *testing.T) {
 		_, err = r.h.PatchConnector(t.Context(), "d", nil)
 		wantError(t, err, 404, "Connector d not found")
 	})
+}
+
+// A check may hang, or take its time: other changes go on, and none of them is lost.
+func TestPatchIsCheckedAgainWhenAnotherChangeComesFirst(t *testing.T) {
+	var first sync.Once
+	var r *rig
+	bubble(t, true, func(t *testing.T, of *rig) {
+		r = of
+		r.put("c", "file", "a")
+		r.put("other")
+		b := "b"
+		info, err := r.h.PatchConnector(t.Context(), "c", map[string]*string{"file": &b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(sinkConfig("c", "file", "b", "errors.tolerance", "all"), info.Config); diff != "" {
+			t.Errorf("config (-want +got):\n%s", diff)
+		}
+	}, func(o *Options) {
+		check := *o.Validator
+		check.Resolve = func(props map[string]string) (map[string]string, error) {
+			if props["file"] == "b" {
+				first.Do(func() { r.put("c", "file", "a", "errors.tolerance", "all") })
+			}
+			return props, nil
+		}
+		o.Validator = &check
+	}, transactional)
 }
 
 func TestTargetStates(t *testing.T) {

@@ -124,6 +124,7 @@ type Membership struct {
 	holdUntil    time.Time // no join before
 	fatal        error
 	lastAnswer   time.Time // of the coordinator, to this member
+	confirmed    time.Time // when the last request was sent that confirmed the membership
 	nextBeat     time.Time
 	joined       time.Time // when the last rebalance was over for us
 	beatFailures int
@@ -301,6 +302,21 @@ func (m *Membership) Generation() Generation {
 		return Generation{}
 	}
 	return m.current
+}
+
+// Confirmed returns the last completed generation while nobody else can have got this
+// member's part in it: the coordinator has confirmed the membership by its answer to a request
+// that is younger than the session, and it is neither lost nor to be left. Otherwise it
+// returns zero; also for a moment when a rebalance takes longer than a session. What counts is
+// when the request was sent, since a process that was frozen reads an old answer when it
+// awakes.
+func (m *Membership) Confirmed() Generation {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.leaveReason != "" || m.lost || time.Since(m.confirmed) >= m.cfg.SessionTimeout {
+		return Generation{}
+	}
+	return m.last
 }
 
 // lastGeneration returns the last completed generation that was not lost, zero if none.

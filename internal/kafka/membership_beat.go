@@ -101,6 +101,7 @@ func (m *Membership) sendHeartbeat(ctx context.Context, coord *node, gen Generat
 	deadline := m.sessionEnd()
 	bounded, cancel := context.WithDeadlineCause(ctx, deadline, errSession)
 	defer cancel()
+	sent := time.Now()
 	resp, err := ask(bounded, coord, func(b *sarama.Broker) (*sarama.HeartbeatResponse, error) {
 		return b.Heartbeat(&sarama.HeartbeatRequest{
 			Version: 4, GroupId: m.cfg.GroupID, GenerationId: gen.ID, MemberId: gen.MemberID, GroupInstanceId: m.instanceID,
@@ -109,7 +110,7 @@ func (m *Membership) sendHeartbeat(ctx context.Context, coord *node, gen Generat
 	switch {
 	case ctx.Err() != nil:
 	case err == nil:
-		m.heartbeatAnswered(coord, gen, brokerError(resp.Err, ""))
+		m.heartbeatAnswered(coord, gen, sent, brokerError(resp.Err, ""))
 	case final(err):
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -134,7 +135,7 @@ func (m *Membership) sessionEnd() time.Time {
 
 // heartbeatAnswered handles an answer; err is nil or a *BrokerError
 // (Java: HeartbeatResponseHandler).
-func (m *Membership) heartbeatAnswered(coord *node, sent Generation, err error) {
+func (m *Membership) heartbeatAnswered(coord *node, of Generation, sent time.Time, err error) {
 	code := codeOf(err)
 	switch code { //nolint:exhaustive // see the default below
 	case sarama.ErrConsumerCoordinatorNotAvailable, sarama.ErrNotCoordinatorForConsumer:
@@ -146,12 +147,12 @@ func (m *Membership) heartbeatAnswered(coord *node, sent Generation, err error) 
 	now := time.Now()
 	m.nextBeat = now.Add(m.beatPauseLocked(now))
 	m.beatFailures = 0
-	unchanged := m.current.ID == sent.ID && m.current.MemberID == sent.MemberID && m.state != stateJoining
+	unchanged := m.current.ID == of.ID && m.current.MemberID == of.MemberID && m.state != stateJoining
 	switch code { //nolint:exhaustive // the rest passes, or is fatal
 	case sarama.ErrNoError:
-		m.lastAnswer = time.Now()
+		m.lastAnswer, m.confirmed = time.Now(), sent
 	case sarama.ErrRebalanceInProgress:
-		m.lastAnswer = time.Now() // it counts as a sign of life on both sides
+		m.lastAnswer, m.confirmed = time.Now(), sent // it counts as a sign of life on both sides
 		if unchanged && m.state == stateStable && !m.rebalancing {
 			m.rejoinLocked("group is already rebalancing")
 		}

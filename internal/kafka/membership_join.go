@@ -140,9 +140,10 @@ func (m *Membership) synchronize(ctx context.Context, coord, joined *node, gen G
 			return fmt.Errorf("make the assignments of group %s: %w", m.cfg.GroupID, err)
 		}
 	}
+	sent := time.Now()
 	assignment, err := m.sync(ctx, joined, gen, assignments)
 	if err == nil {
-		err = m.syncAnswered(gen)
+		err = m.syncAnswered(gen, sent)
 	}
 	if err != nil {
 		return m.notJoined(ctx, coord, "synchronize with group", nil, err)
@@ -188,14 +189,14 @@ func (m *Membership) sync(ctx context.Context, n *node, gen Generation, assignme
 }
 
 // syncAnswered makes the generation the current one.
-func (m *Membership) syncAnswered(gen Generation) error {
+func (m *Membership) syncAnswered(gen Generation, sent time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.state != stateSyncing || m.current != gen {
 		return errUnjoined
 	}
 	m.state, m.last = stateStable, gen
-	m.lastAnswer = time.Now()
+	m.lastAnswer, m.confirmed = time.Now(), sent
 	m.joined = m.lastAnswer
 	m.nextBeat = m.joined.Add(m.beatPauseLocked(m.joined))
 	signal(m.beat)
