@@ -13,8 +13,9 @@ import (
 )
 
 // handoverTime is how long the work of a stopped worker may rest: the leader hears of the
-// leave with its next heartbeat, after 3 s at most by default.
-const handoverTime = 20 * time.Second
+// leave with its next heartbeat, after 3 s at most by default. On a machine that does nothing
+// else it is less than 5 s.
+const handoverTime = 10 * time.Second
 
 // TestAStoppedWorkerHandsOverAtOnce stops one of ours and a JVM worker with the default
 // delay for lost work, five minutes: under a leader of ours it runs elsewhere within seconds.

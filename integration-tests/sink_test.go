@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,8 @@ func killNine(t *testing.T, topic string, kills, perRound int, more map[string]s
 	t.Logf("%d of %d kills hit unfinished work; seconds from restart to the next commit: %.1f", len(toCommit), kills, toCommit)
 	if len(toCommit) == 0 {
 		t.Error("no kill hit unfinished work: this run has tested nothing")
+	} else if slices.Sort(toCommit); toCommit[len(toCommit)/2] > 5 {
+		t.Errorf("half of the restarts took more than 5 s to the next commit: does the task wait for its dead member? %.1f", toCommit)
 	}
 	checkExactlyOnce(t, h, topicsDir(topic), topic, partitions, n)
 	w.eventually(10*time.Second, "nothing is left in +tmp", func() error {
