@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -155,15 +156,27 @@ func below(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
-var errNotUTF8 = errors.New("it is not UTF-8")
+var (
+	errNotUTF8 = errors.New("it is not UTF-8")
+	errNoFile  = errors.New("it is a pipe, a socket or a device; use a regular file")
+)
 
-// readFile reads a text in UTF-8; Java refuses other bytes, too.
+// readFile reads a text in UTF-8; Java refuses other bytes, too. Only regular files are read:
+// to open or to read a pipe or a terminal may block for ever.
 func readFile(path string) (string, error) {
-	f, err := os.Open(path)
+	// Looked at before, since to open a device may already do something, and after, since the
+	// path may be another file by then.
+	if err := readable(os.Stat(path)); err != nil {
+		return "", err
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
+	if err := readable(f.Stat()); err != nil {
+		return "", err
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err == nil && len(text) > maxFileBytes {
 		err = fmt.Errorf("%s is larger than %d bytes", path, maxFileBytes)
@@ -172,6 +185,15 @@ func readFile(path string) (string, error) {
 		err = errNotUTF8
 	}
 	return string(text), err
+}
+
+// readable refuses what is no file. A directory passes, and fails when it is read, with the
+// system's text.
+func readable(info os.FileInfo, err error) error {
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return errNoFile
+	}
+	return err
 }
 
 // File reads keys of properties files (Java: FileConfigProvider). A path outside of

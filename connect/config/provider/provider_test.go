@@ -226,13 +226,6 @@ func TestFileReadsProperties(t *testing.T) {
 	}
 }
 
-func TestHugeFileIsRefused(t *testing.T) {
-	f := &File{}
-	if _, err := f.Get("/dev/zero", []string{"a"}); err == nil || !strings.Contains(err.Error(), "is larger than") {
-		t.Errorf("%v", err)
-	}
-}
-
 func TestDirectoryReadsFilesWhole(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "password"), "line 1\nline 2\n")

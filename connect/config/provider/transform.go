@@ -2,10 +2,14 @@ package provider
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/penstock-io/penstock/connect/config"
 )
 
 // placeholder is ${provider:path:key} or ${provider:key}; see ConfigTransformer.
@@ -34,6 +38,15 @@ func (r Result) MinTTL() (ttl time.Duration, ok bool) {
 	return ttl, ok
 }
 
+// maxResolved bounds the bytes that the placeholders of one config stand for, all together:
+// each of many may name the same large value.
+const maxResolved = 64 << 20
+
+func errTooMuch(where string) error {
+	return &config.Error{Msg: fmt.Sprintf("The placeholders of the configuration stand for more than %d MiB in all, up to and including %s. "+
+		"Use fewer placeholders, or ones with smaller values.", maxResolved>>20, where)}
+}
+
 // Resolve returns props with its placeholders replaced. A placeholder of an unknown
 // provider or key stays as it is; values that were put in are not searched again.
 // Every path is read once per call. Safe for concurrent use.
@@ -44,7 +57,8 @@ func (p Providers) Resolve(props map[string]string) (Result, error) {
 		result.Props = maps.Clone(props)
 		return result, nil
 	}
-	found := map[string]map[string]map[string]string{} // provider, path, key
+	in := insertion{found: map[string]map[string]map[string]string{}}
+	read := 0
 	for _, s := range sources {
 		data, err := p.Get(s)
 		if err != nil {
@@ -53,33 +67,48 @@ func (p Providers) Resolve(props map[string]string) (Result, error) {
 		if data.TTL >= 0 {
 			result.TTLs[s.Path] = data.TTL
 		}
-		if found[s.Provider] == nil {
-			found[s.Provider] = map[string]map[string]string{}
+		if in.found[s.Provider] == nil {
+			in.found[s.Provider] = map[string]map[string]string{}
 		}
-		found[s.Provider][s.Path] = data.Values
+		in.found[s.Provider][s.Path] = data.Values
 		for _, k := range s.Keys {
+			if read += len(data.Values[k]); read > maxResolved {
+				return Result{}, errTooMuch("${" + s.Provider + ":" + s.Path + ":" + k + "}")
+			}
 			if v := data.Values[k]; v != "" && !data.Loggable {
 				result.Secrets = append(result.Secrets, v)
 			}
 		}
 	}
 	result.Props = make(map[string]string, len(props))
-	for k, v := range props {
-		result.Props[k] = replace(v, found)
+	for _, k := range slices.Sorted(maps.Keys(props)) {
+		if result.Props[k] = in.replace(props[k]); in.size > maxResolved {
+			return Result{}, errTooMuch("the key " + k)
+		}
 	}
 	return result, nil
 }
 
-func replace(value string, found map[string]map[string]map[string]string) string {
+// insertion puts values in the place of placeholders.
+type insertion struct {
+	found map[string]map[string]map[string]string // provider, path, key
+	size  int                                     // of what was put in, in bytes
+}
+
+func (in *insertion) replace(value string) string {
 	if !strings.Contains(value, "${") {
 		return value
 	}
 	return placeholder.ReplaceAllStringFunc(value, func(text string) string {
 		m := placeholder.FindStringSubmatch(text)
-		if v, ok := found[m[1]][m[3]][m[4]]; ok {
-			return v
+		v, ok := in.found[m[1]][m[3]][m[4]]
+		if !ok {
+			return text
 		}
-		return text
+		if in.size += len(v); in.size > maxResolved {
+			return "" // the whole is refused: it shall not grow any more
+		}
+		return v
 	})
 }
 
