@@ -47,7 +47,6 @@ func (r *run) below(prefix string) []string {
 // all checks everything. The converters come first, because their errors are also errors
 // of the keys that name them.
 func (r *run) all(class string) (infos api.ConfigInfos, err error) {
-	defer recoverPlugin(r.plugin.Class, &err)
 	framework := r.frameworkDef()
 	found := newValues(framework.Validate(r.props, r.nulls...))
 	connector := r.plugin.New()

@@ -3,7 +3,6 @@ package validate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -27,20 +26,26 @@ type Options struct {
 }
 
 // Validator checks connector configs. It is safe for concurrent use.
-type Validator struct{ Options }
+type Validator struct {
+	Options
+	slots chan struct{} // one is taken by each check under way
+}
 
 // New returns a validator.
-func New(o Options) *Validator { return &Validator{o} }
+func New(o Options) *Validator { return &Validator{o, make(chan struct{}, maxChecks)} }
 
 // Validate checks a config, whose placeholders may be unresolved; the result shows them
 // resolved. Wrong values are part of the result. An error, an *api.Error with status 400,
 // means that there is nothing to check against: no class, an unknown one, or a version
 // text that is none. One of a config provider is returned as it is: it is not the request's
-// fault. nulls are keys whose value is null, which is an error of each.
+// fault. nulls are keys whose value is null, which is an error of each. When ctx ends before
+// the check does, its cause is returned.
 func (v *Validator) Validate(ctx context.Context, raw map[string]string, nulls ...string) (api.ConfigInfos, error) {
-	if err := ctx.Err(); err != nil {
-		return api.ConfigInfos{}, context.Cause(ctx)
-	}
+	raw = maps.Clone(raw) // a check that is abandoned may outlive the caller's use of it
+	return inTime(ctx, v.slots, raw["connector.class"], func() (api.ConfigInfos, error) { return v.validate(raw, nulls) })
+}
+
+func (v *Validator) validate(raw map[string]string, nulls []string) (api.ConfigInfos, error) {
 	props, err := v.resolve(raw)
 	if err != nil {
 		return api.ConfigInfos{}, err
@@ -180,13 +185,6 @@ func versionDefault(version string) any {
 		return api.UndefinedVersion
 	}
 	return version
-}
-
-// recoverPlugin turns a panic of plugin code into an error: a request must not end the worker.
-func recoverPlugin(class string, err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("the plugin %s failed while its configuration was checked: %v", class, p)
-	}
 }
 
 // values keeps the values of one definition in its order, and errors of keys that are
