@@ -197,12 +197,12 @@ var passwordInURL = regexp.MustCompile(`(://[^/@:\s]*:)[^/@\s]+@`)
 // mask returns a config without its secrets, for users who may see it and not change it.
 // connector is the config that says which plugins the keys are of.
 func (s *secrets) mask(connector, props map[string]string) map[string]string {
-	scopes := s.scopes(connector)
+	secret := s.decider(connector, props)
 	shown := make(map[string]string, len(props))
 	for k, v := range props {
 		switch {
 		case strings.TrimSpace(v) == "" || onlyReferences.MatchString(v):
-		case s.secret(k, scopes):
+		case secret(k):
 			v = redact.Hidden
 		default:
 			v = s.Hide(passwordInURL.ReplaceAllString(v, "${1}"+redact.Hidden+"@"))

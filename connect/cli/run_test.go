@@ -122,7 +122,7 @@ func TestTheExamplesAreRight(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := exampleApp(t, settings.Distributed, goodExample)
-			v := validate.New(validate.Options{Plugins: a.plugins, Worker: a.settings, Resolve: a.resolve})
+			v := validate.New(validate.Options{Plugins: a.plugins, Worker: a.settings, Resolve: a.resolveToCheck})
 			infos, err := v.Validate(context.Background(), c.Config)
 			if err != nil {
 				t.Fatal(err)

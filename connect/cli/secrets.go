@@ -47,18 +47,19 @@ func newSecrets(plugins *plugin.Registry) *secrets {
 	return s
 }
 
-// learn takes the secrets of a worker's properties or a connector's config, in which
+// of returns the secrets of a worker's properties or a connector's config, in which
 // placeholders were resolved.
-func (s *secrets) learn(props map[string]string) {
-	scopes := s.scopes(props)
+func (s *secrets) of(props map[string]string) (found []string) {
+	secret := s.decider(props, props)
 	for k, v := range props {
-		if v != "" && s.secret(k, scopes) {
-			s.Add(secretParts(v)...)
+		if v != "" && secret(k) {
+			found = append(found, secretParts(v)...)
 		}
 		for _, m := range userInfo.FindAllStringSubmatch(v, -1) {
-			s.Add(m[1])
+			found = append(found, m[1])
 		}
 	}
+	return found
 }
 
 // userInfo finds the password of a URL such as https://user:password@host.
@@ -107,28 +108,38 @@ func (s *secrets) scopes(props map[string]string) []scope {
 var clientPrefixes = []string{settings.ProducerOverride, settings.ConsumerOverride, settings.AdminOverride, "producer.", "consumer.", "admin.listeners.https.",
 	"listeners.https.", "admin."}
 
-// secret decides about a key. Kafka's own keys are what their type says; a plugin may have
-// defined a password as a STRING.
-func (s *secrets) secret(key string, scopes []scope) bool {
-	name := key
-	for _, prefix := range clientPrefixes {
-		if rest, ok := strings.CutPrefix(key, prefix); ok {
-			name = rest
-			break
-		}
-	}
-	if t, ok := s.kafka[name]; ok {
-		return t == config.TypePassword
-	}
-	for _, sc := range scopes {
-		if rest, ok := strings.CutPrefix(key, sc.prefix); ok {
-			if k := sc.def.Key(rest); k != nil {
-				return k.Type == config.TypePassword || config.SecretName(rest)
+// decider returns what decides whether a key of props is one of secrets; connector is the
+// config that says which plugins the keys are of. Kafka's own keys are what their type says; a
+// plugin may have defined a password as a STRING.
+func (s *secrets) decider(connector, props map[string]string) func(key string) bool {
+	defined := map[string]bool{}
+	for _, sc := range s.scopes(connector) {
+		for i := range sc.def.Keys() {
+			k := &sc.def.Keys()[i]
+			key := sc.prefix + k.Name
+			_, known := defined[key]
+			if _, given := props[key]; given && !known {
+				defined[key] = k.Type == config.TypePassword || config.SecretName(k.Name)
 			}
 		}
 	}
-	// Not Def.Secret: sort.key=customer would hide the word in all texts of the worker.
-	return config.SecretName(key)
+	return func(key string) bool {
+		name := key
+		for _, prefix := range clientPrefixes {
+			if rest, ok := strings.CutPrefix(key, prefix); ok {
+				name = rest
+				break
+			}
+		}
+		if t, ok := s.kafka[name]; ok {
+			return t == config.TypePassword
+		}
+		if secret, ok := defined[key]; ok {
+			return secret
+		}
+		// Not Def.Secret: sort.key=customer would hide the word in all texts of the worker.
+		return config.SecretName(key)
+	}
 }
 
 // quotedOption finds the values of a JAAS entry that cannot be parsed.
@@ -158,25 +169,4 @@ func secretParts(v string) []string {
 		parts = append(parts, password)
 	}
 	return parts
-}
-
-// hiddenError is an error whose text has no secrets.
-type hiddenError struct {
-	text string
-	err  error
-}
-
-func (e *hiddenError) Error() string { return e.text }
-
-// Unwrap returns the error as it was, for errors.As: its text is not to be shown.
-func (e *hiddenError) Unwrap() error { return e.err }
-
-func (s *secrets) hideError(err error) error {
-	if err == nil {
-		return nil
-	}
-	if text := s.Hide(err.Error()); text != err.Error() {
-		return &hiddenError{text, err}
-	}
-	return err
 }

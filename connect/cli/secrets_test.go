@@ -302,11 +302,11 @@ func TestSecretsOfAConfigAreRecognised(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.secrets.learn(map[string]string{
+	w.secrets.Add(w.secrets.of(map[string]string{
 		"connector.class": "LeakySink", "pin": "4711-pin", "db.token": "token-value", "endpoint": "http://endpoint", "number": "12345678",
 		"sasl.oauthbearer.token.endpoint.url": "https://idp/token", "key.converter": "org.example.KeyConverter", "key.converter.schema.registry.url": "http://registry",
 		"key.converter.basic.auth.user.info": "name:registry-password", "account.name": "name", "topic": "topic-name",
-	})
+	})...)
 	for text, want := range map[string]string{
 		"4711-pin": "[hidden]", "token-value": "[hidden]", "registry-password": "[hidden]",
 		"http://endpoint 12345678 https://idp/token org.example.KeyConverter http://registry name topic-name": "http://endpoint 12345678 https://idp/token org.example.KeyConverter http://registry name topic-name",
@@ -314,6 +314,50 @@ func TestSecretsOfAConfigAreRecognised(t *testing.T) {
 		if got := w.secrets.Hide(text); got != want {
 			t.Errorf("%s: %s", text, got)
 		}
+	}
+}
+
+func TestACheckedConfigHidesNothingElsewhere(t *testing.T) {
+	log, levels := logging.New(io.Discard)
+	path, before := secretFile(t)
+	w, err := leakyProgram().NewWorker(settings.Distributed, secretProps(distributedProps(kafkatest.New(t)), before), log, levels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := map[string]string{"connector.class": "LeakySink", "pin": "Uncaught exception", "file": before + "number}"}
+	for i := range 20000 {
+		cfg[fmt.Sprint("password", i)] = fmt.Sprint("pushed-out-", i/2)
+	}
+	resolved, hide, err := w.resolveToCheck(cfg)
+	if err != nil || resolved["file"] != "c4nary-number" {
+		t.Fatalf("%s, %v", resolved["file"], err)
+	}
+	const text = "Uncaught exception c4nary-number c4nary-jaas-worker c4nary-worker-file"
+	if got := hide(text); got != "[hidden] [hidden] [hidden] [hidden]" {
+		t.Errorf("of the request: %s", got)
+	}
+	if got := w.secrets.Hide(text); got != "Uncaught exception c4nary-number [hidden] [hidden]" {
+		t.Errorf("of the worker: %s", got)
+	}
+	// What starts is hidden everywhere, but pushes out none of the worker's own.
+	for i := range 2 {
+		cfg["pin"] = fmt.Sprint("pin of ", i)
+		if _, err := w.resolve(cfg); err != nil {
+			t.Fatal(err)
+		}
+		for k := range cfg {
+			cfg[k] += "more"
+		}
+		cfg["connector.class"] = "LeakySink"
+	}
+	if got := w.secrets.Hide("pin of 1, c4nary-jaas-worker c4nary-worker-file"); got != "[hidden], [hidden] [hidden]" {
+		t.Errorf("after a start: %s", got)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, hide, err := w.resolveToCheck(secretConfig("c", before, "none")); err == nil || strings.Contains(hide("c4nary-token"), canary) {
+		t.Errorf("a provider that fails: %v", err)
 	}
 }
 

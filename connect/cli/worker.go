@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,6 +24,7 @@ import (
 	"github.com/penstock-io/penstock/connect/worker"
 	"github.com/penstock-io/penstock/internal/kafka"
 	"github.com/penstock-io/penstock/internal/logging"
+	"github.com/penstock-io/penstock/internal/redact"
 	"github.com/penstock-io/penstock/rest"
 	"github.com/penstock-io/penstock/rest/api"
 	"github.com/penstock-io/penstock/rest/client"
@@ -59,21 +61,22 @@ func (p Program) NewWorker(mode settings.Mode, props map[string]string, log *zap
 	w.secrets = newSecrets(w.plugins)
 	levels.Hide(w.secrets.Hide)
 	if err := w.configure(mode, props); err != nil {
-		return nil, w.secrets.hideError(err)
+		return nil, redact.Error(err, w.secrets.Hide)
 	}
 	return w, nil
 }
 
 func (w *Worker) configure(mode settings.Mode, props map[string]string) (err error) {
-	w.secrets.learn(props)
+	w.secrets.Keep(w.secrets.of(props)...)
 	if w.providers, err = provider.FromProps(props, w.newProvider); err != nil {
 		return err
 	}
-	resolved, err := w.resolve(props)
+	resolved, err := w.providers.Resolve(props)
 	if err != nil {
 		return err
 	}
-	if w.settings, err = settings.ParseWorker(resolved, mode); err != nil {
+	w.secrets.Keep(append(resolved.Secrets, w.secrets.of(resolved.Props)...)...)
+	if w.settings, err = settings.ParseWorker(resolved.Props, mode); err != nil {
 		return err
 	}
 	w.access, err = w.program.newEntrance(w.settings, w.log)
@@ -144,17 +147,31 @@ func (w *Worker) URL(ctx context.Context) (string, error) {
 	}
 }
 
-// resolve replaces placeholders, and has the secrets of the result hidden from then on.
+// resolve replaces placeholders, and has the secrets of the result hidden from then on. It is
+// for what starts.
 func (w *Worker) resolve(props map[string]string) (map[string]string, error) {
 	r, err := w.providers.Resolve(props)
 	w.secrets.Add(r.Secrets...)
-	w.secrets.learn(r.Props)
+	w.secrets.Add(w.secrets.of(r.Props)...)
 	return r.Props, err
+}
+
+// resolveToCheck replaces the placeholders of a config that is only to be checked. hide takes
+// its secrets out of a text, along with the worker's. They are not hidden elsewhere: else who
+// may have a config checked could blank words in the worker's log, or push out its secrets.
+func (w *Worker) resolveToCheck(props map[string]string) (resolved map[string]string, hide func(text string) string, err error) {
+	r, err := w.providers.Resolve(props)
+	if err != nil {
+		r.Props = props
+	}
+	found := append(r.Secrets, w.secrets.of(r.Props)...)
+	both := sync.OnceValue(func() *redact.Set { return w.secrets.With(found...) }) // most configs are right
+	return r.Props, func(text string) string { return both().Hide(text) }, err
 }
 
 // Run works until ctx ends (nil) or something breaks. It is called once.
 func (w *Worker) Run(ctx context.Context) (err error) {
-	defer func() { err = w.secrets.hideError(err) }()
+	defer func() { err = redact.Error(err, w.secrets.Hide) }()
 	w.log.Info("Kafka version: " + KafkaVersion + " (Penstock " + w.program.version() + ", commit " + w.program.commit() + ")")
 	w.log.Info(w.settings.Dump())
 	for _, warning := range append(w.settings.Warnings(), w.versionWarnings()...) {
@@ -333,7 +350,7 @@ func (w *Worker) herder(ctx context.Context, admin *kafka.Client, rester *client
 	var err error
 	h, err = herder.New(herder.Options{
 		WorkerID: id, URL: url, Configs: st.configs, StatusDB: st.statuses, Offsets: st.offsets, Statuses: statuses, Runtime: runtime, Plugins: w.plugins,
-		Validator:          validate.New(validate.Options{Plugins: w.plugins, Worker: s, Resolve: w.resolve}),
+		Validator:          validate.New(validate.Options{Plugins: w.plugins, Worker: s, Resolve: w.resolveToCheck}),
 		Leader:             &client.Leader{Client: rester, Algorithm: s.Signing.Algorithm, Sign: herder.Sign},
 		NewMember:          func(l group.Listener) (herder.Member, error) { return w.member(ctx, l, rester, url, id) },
 		ValidateAt:         rester.ValidateConnector,

@@ -119,7 +119,7 @@ func (h *Herder) validateElsewhere(ctx context.Context, config map[string]string
 	for _, url := range holders.Have {
 		var infos api.ConfigInfos
 		if infos, err = h.ValidateAt(ctx, url, config); err == nil {
-			return true, infos.Err()
+			return true, h.Validator.Refusal(ctx, config, infos)
 		}
 		h.Log.Warn("A worker could not check the config of a connector that this worker has no plugin for",
 			zap.String("worker", url), zap.String("class", config["connector.class"]), zap.Error(err))

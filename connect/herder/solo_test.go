@@ -103,11 +103,11 @@ func TestPatchIsCheckedAgainWhenAnotherChangeComesFirst(t *testing.T) {
 		}
 	}, func(o *Options) {
 		check := *o.Validator
-		check.Resolve = func(props map[string]string) (map[string]string, error) {
+		check.Resolve = func(props map[string]string) (map[string]string, func(string) string, error) {
 			if props["file"] == "b" {
 				first.Do(func() { r.put("c", "file", "a", "errors.tolerance", "all") })
 			}
-			return props, nil
+			return props, func(text string) string { return text }, nil
 		}
 		o.Validator = &check
 	}, transactional)

@@ -75,7 +75,7 @@ func TestACheckThatHangsDoesNotHoldUpTheRequest(t *testing.T) {
 
 func TestAPanicWhilePlaceholdersAreResolvedIsAnError(t *testing.T) {
 	v := newValidator(t, "All")
-	v.Resolve = func(map[string]string) (map[string]string, error) { panic("a defect") }
+	v.Resolve = func(map[string]string) (map[string]string, func(string) string, error) { panic("a defect") }
 	if _, err := v.Validate(t.Context(), valid()); err == nil || !strings.Contains(err.Error(), "a defect") {
 		t.Errorf("got %v", err)
 	}

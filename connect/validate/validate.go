@@ -13,6 +13,7 @@ import (
 	"github.com/penstock-io/penstock/connect/config/provider"
 	"github.com/penstock-io/penstock/connect/plugin"
 	"github.com/penstock-io/penstock/connect/settings"
+	"github.com/penstock-io/penstock/internal/redact"
 	"github.com/penstock-io/penstock/rest/api"
 )
 
@@ -21,8 +22,9 @@ type Options struct {
 	Plugins *plugin.Registry
 	// Worker gives the defaults of converters, the override policy and the group.
 	Worker *settings.Worker
-	// Resolve replaces ${provider:…} placeholders; nil leaves them.
-	Resolve func(props map[string]string) (map[string]string, error)
+	// Resolve replaces ${provider:…} placeholders; nil leaves them. hide takes the secrets of the
+	// config out of a text, also with an error.
+	Resolve func(props map[string]string) (resolved map[string]string, hide func(text string) string, err error)
 }
 
 // Validator checks connector configs. It is safe for concurrent use.
@@ -39,17 +41,50 @@ func New(o Options) *Validator { return &Validator{o, make(chan struct{}, maxChe
 // means that there is nothing to check against: no class, an unknown one, or a version
 // text that is none. One of a config provider is returned as it is: it is not the request's
 // fault. nulls are keys whose value is null, which is an error of each. When ctx ends before
-// the check does, its cause is returned.
+// the check does, its cause is returned. Errors, and that of ConfigInfos.Err, show no secrets.
 func (v *Validator) Validate(ctx context.Context, raw map[string]string, nulls ...string) (api.ConfigInfos, error) {
 	raw = maps.Clone(raw) // a check that is abandoned may outlive the caller's use of it
 	return inTime(ctx, v.slots, raw["connector.class"], func() (api.ConfigInfos, error) { return v.validate(raw, nulls) })
 }
 
-func (v *Validator) validate(raw map[string]string, nulls []string) (api.ConfigInfos, error) {
-	props, err := v.resolve(raw)
+// Refusal is the error of a config that another worker has found wrong, if it did.
+func (v *Validator) Refusal(ctx context.Context, raw map[string]string, infos api.ConfigInfos) error {
+	raw = maps.Clone(raw)
+	hide, err := inTime(ctx, v.slots, raw["connector.class"], func() (func(string) string, error) {
+		_, hide, _ := v.resolve(raw) // what this worker cannot resolve is none of the other's errors
+		return hide, nil
+	})
 	if err != nil {
-		return api.ConfigInfos{}, err
+		return err
 	}
+	infos.Hide = hide
+	return infos.Err()
+}
+
+func (v *Validator) validate(raw map[string]string, nulls []string) (infos api.ConfigInfos, err error) {
+	props, hide, err := v.resolve(raw)
+	if err == nil {
+		infos, err = v.check(raw, props, nulls)
+	}
+	infos.Hide = hide
+	return infos, hideError(err, hide)
+}
+
+// hideError keeps what kind of error it is.
+func hideError(err error, hide func(text string) string) error {
+	if err == nil || hide == nil {
+		return err
+	}
+	var coded *api.Error
+	if errors.As(err, &coded) {
+		return &api.Error{Status: coded.Status, Message: hide(coded.Message)}
+	}
+	return redact.Error(err, hide)
+}
+
+// check checks a config whose placeholders were resolved.
+func (v *Validator) check(raw, props map[string]string, nulls []string) (infos api.ConfigInfos, err error) {
+	defer recoverPlugin(props["connector.class"], &err)
 	class, given := props["connector.class"]
 	if !given {
 		return api.ConfigInfos{}, api.Errorf(http.StatusBadRequest, "Connector config %s contains no connector type", javaMap(settings.SinkDef().Redact(raw), nulls))
@@ -71,9 +106,9 @@ func (v *Validator) validate(raw map[string]string, nulls []string) (api.ConfigI
 	return r.all(class)
 }
 
-func (v *Validator) resolve(raw map[string]string) (map[string]string, error) {
+func (v *Validator) resolve(raw map[string]string) (props map[string]string, hide func(string) string, err error) {
 	if v.Resolve == nil {
-		return raw, nil
+		return raw, nil, nil
 	}
 	return v.Resolve(raw)
 }

@@ -31,23 +31,49 @@ func valid(pairs ...string) map[string]string {
 
 func TestPlaceholdersAreResolved(t *testing.T) {
 	v := newValidator(t, "All")
-	v.Resolve = func(props map[string]string) (map[string]string, error) {
+	hide := func(text string) string { return strings.ReplaceAll(text, "canary", "[hidden]") }
+	v.Resolve = func(props map[string]string) (map[string]string, func(string) string, error) {
 		if props["tasks.max"] == "${env:BROKEN}" {
-			return nil, errors.New("Could not read properties from file /x")
+			return nil, hide, errors.New("Could not read properties from file /canary")
 		}
 		out := map[string]string{}
 		for k, v := range props {
 			out[k] = strings.ReplaceAll(v, "${env:N}", "0")
 		}
-		return out, nil
+		return out, hide, nil
 	}
 	infos, err := v.Validate(t.Context(), valid("tasks.max", "${env:N}"))
 	if err != nil || !slices.Contains(errorsOf(infos, "tasks.max"), "Invalid value 0 for configuration tasks.max: Value must be at least 1") {
 		t.Errorf("%q, %v", errorsOf(infos, "tasks.max"), err)
 	}
 	var e *api.Error // a status of 500
-	if _, err = v.Validate(t.Context(), valid("tasks.max", "${env:BROKEN}")); err == nil || errors.As(err, &e) {
+	if _, err = v.Validate(t.Context(), valid("tasks.max", "${env:BROKEN}")); err == nil || errors.As(err, &e) || err.Error() != "Could not read properties from file /[hidden]" {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestErrorsOfACheckShowNoSecrets(t *testing.T) {
+	v := newValidator(t, "All", plugin.Plugin[connect.Connector]{Class: "io.example.CheckingSink", New: func() connect.Connector {
+		return checkingSink{check: func(props map[string]string) []config.Value { panic(props["file"]) }}
+	}})
+	v.Resolve = func(props map[string]string) (map[string]string, func(string) string, error) {
+		return props, func(text string) string { return strings.ReplaceAll(text, "canary", "[hidden]") }, nil
+	}
+	infos, err := v.Validate(t.Context(), valid("tasks.max", "canary"))
+	if err != nil || !slices.Contains(errorsOf(infos, "tasks.max"), "Invalid value canary for configuration tasks.max: Not a number of type INT") {
+		t.Errorf("the answer itself: %q, %v", errorsOf(infos, "tasks.max"), err)
+	}
+	for what, refusal := range map[string]error{"here": infos.Err(), "elsewhere": v.Refusal(t.Context(), nil, api.ConfigInfos{ErrorCount: 1, Configs: infos.Configs})} {
+		if got := refused(t, refusal, 400); !strings.Contains(got, "Invalid value [hidden] for") {
+			t.Errorf("%s: %s", what, got)
+		}
+	}
+	_, err = v.Validate(t.Context(), valid("connector.class", "canary"))
+	if got := refused(t, err, 400); strings.Contains(got, "canary") || !strings.Contains(got, "[hidden]") {
+		t.Errorf("an unknown class: %s", got)
+	}
+	if _, err = v.Validate(t.Context(), valid("connector.class", "CheckingSink", "file", "canary")); err == nil || !strings.HasSuffix(err.Error(), ": [hidden]") {
+		t.Errorf("a panic: %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ package redact
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -25,6 +26,7 @@ const (
 	// word, unless it is itself a word.
 	anywhere = 8
 	// maxValues bounds the memory of a worker whose secrets change often; the oldest go first.
+	// It also bounds what With adds.
 	maxValues = 16384
 )
 
@@ -35,10 +37,11 @@ var common = []string{"true", "false", "null", "none", "password", "secret", "ad
 // Set is what must not be shown. The zero value hides nothing. Safe for concurrent use.
 type Set struct {
 	mu     sync.RWMutex
-	known  map[string]bool
-	order  []string // as they came
-	staled bool     // what follows, which is never changed, lacks values
-	alone  []string // those that are hidden only where they stand alone
+	known  map[string]bool // false: not to be kept for ever
+	order  []string        // those that are not, as they came
+	all    bool            // too many to look for: every text is hidden as a whole
+	staled bool            // what follows, which is never changed, lacks values
+	alone  []string        // those that are hidden only where they stand alone
 	others *strings.Replacer
 }
 
@@ -53,30 +56,69 @@ func (s *Set) Add(values ...string) {
 	}
 }
 
+// Keep is Add of secrets that never make room for others.
+func (s *Set) Keep(values ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range values {
+		v = strings.TrimSpace(v)
+		kept, known := s.known[v]
+		if kept || !worthHiding(v) {
+			continue
+		}
+		if known {
+			s.order = slices.DeleteFunc(s.order, func(o string) bool { return o == v })
+		}
+		s.set(v, true)
+	}
+}
+
+// With returns a new set, of the secrets of s and others. It is for texts that concern these
+// others only, such as the answer to one request, so s goes on without them.
+func (s *Set) With(values ...string) *Set {
+	s.mu.RLock()
+	w := &Set{known: maps.Clone(s.known), staled: true}
+	s.mu.RUnlock()
+	before := len(w.known)
+	w.Keep(values...)
+	w.all = len(w.known)-before > maxValues
+	return w
+}
+
 func (s *Set) has(v string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.known[v]
+	_, known := s.known[v]
+	return known
+}
+
+func worthHiding(v string) bool {
+	return len(v) >= minLength && !slices.Contains(common, strings.ToLower(v))
 }
 
 func (s *Set) add(v string) {
-	if len(v) < minLength || slices.Contains(common, strings.ToLower(v)) {
+	if !worthHiding(v) {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.known[v] {
+	if _, known := s.known[v]; known {
 		return // added meanwhile
-	}
-	if s.known == nil {
-		s.known = map[string]bool{}
 	}
 	for len(s.order) >= maxValues {
 		delete(s.known, s.order[0])
 		s.order = s.order[1:]
 	}
-	s.known[v] = true
+	s.set(v, false)
 	s.order = append(s.order, v)
+}
+
+// set is called with the lock.
+func (s *Set) set(v string, kept bool) {
+	if s.known == nil {
+		s.known = map[string]bool{}
+	}
+	s.known[v] = kept
 	s.staled = true
 }
 
@@ -85,6 +127,9 @@ func (s *Set) add(v string) {
 func (s *Set) Hide(text string) string {
 	if s == nil {
 		return text
+	}
+	if s.all {
+		return Hidden
 	}
 	others, alone := s.replacer()
 	if others != nil {

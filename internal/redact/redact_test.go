@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -62,6 +63,57 @@ func TestTheOldestGoFirst(t *testing.T) {
 	s.Hide("")
 	if len(s.known) != maxValues || len(s.order) != maxValues || len(s.alone) > 2 {
 		t.Errorf("%d values, %d short ones", len(s.known), len(s.alone))
+	}
+}
+
+func TestWhatIsKeptStays(t *testing.T) {
+	var s Set
+	s.Add("kept-later")
+	s.Keep("kept-secret", "kept-later", "abc", "kafka")
+	for i := range 2 * maxValues {
+		s.Add(fmt.Sprintf("secret-%06d", i), "kept-secret")
+	}
+	if got := s.Hide("kept-secret kept-later abc kafka secret-000000"); got != "[hidden] [hidden] abc kafka secret-000000" {
+		t.Error(got)
+	}
+	if len(s.known) != maxValues+2 || len(s.order) != maxValues {
+		t.Errorf("%d values, %d that may go", len(s.known), len(s.order))
+	}
+}
+
+func TestASetWithOthersHidesBoth(t *testing.T) {
+	var s Set
+	s.Add("own-secret", "common-beginning")
+	w := s.With("other-secret", "common-beginning-and-more", "own-secret-and-more")
+	if got := w.Hide("own-secret own-secret-and-more other-secret common-beginning-and-more common-beginning"); got != "[hidden] [hidden] [hidden] [hidden] [hidden]" {
+		t.Error(got)
+	}
+	if got := s.Hide("own-secret other-secret"); got != "[hidden] other-secret" {
+		t.Errorf("the set itself: %s", got)
+	}
+
+	// Nobody pushes out the secrets of the set with others of his own, or makes it search for too many.
+	many := make([]string, maxValues+1)
+	for i := range many {
+		many[i] = fmt.Sprintf("other-%06d", i)
+	}
+	if got := s.With(many[1:]...).Hide("own-secret " + many[1]); got != "[hidden] [hidden]" {
+		t.Error(got)
+	}
+	if got := s.With(many...).Hide("own-secret and text"); got != Hidden {
+		t.Error(got)
+	}
+}
+
+func TestErrorsWithoutSecrets(t *testing.T) {
+	var s Set
+	s.Add("canary-1234")
+	plain, cause := errors.New("nothing"), errors.New("is canary-1234")
+	if got := Error(plain, s.Hide); got != plain || Error(nil, s.Hide) != nil { //nolint:errorlint // the same one
+		t.Errorf("got %v", got)
+	}
+	if got := Error(cause, s.Hide); got.Error() != "is [hidden]" || !errors.Is(got, cause) {
+		t.Errorf("got %v", got)
 	}
 }
 

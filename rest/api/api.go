@@ -126,6 +126,9 @@ type ConfigInfos struct {
 	ErrorCount int          `json:"error_count"`
 	Groups     []string     `json:"groups"`
 	Configs    []ConfigInfo `json:"configs"`
+	// Hide takes secrets out of the text of Err; nil leaves them. The answer itself shows them,
+	// as the JVM's does.
+	Hide func(text string) string `json:"-"`
 }
 
 // Err returns an *Error with status 400 that lists the errors in order, or nil.
@@ -141,7 +144,11 @@ func (c *ConfigInfos) Err() error {
 		}
 	}
 	b.WriteString("\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`")
-	return &Error{Status: http.StatusBadRequest, Message: b.String()}
+	text := b.String()
+	if c.Hide != nil {
+		text = c.Hide(text)
+	}
+	return &Error{Status: http.StatusBadRequest, Message: text}
 }
 
 // Error is a failure with its HTTP status. Any other error becomes a 500.
