@@ -17,6 +17,7 @@ import (
 	"github.com/penstock-io/penstock/connect/settings"
 	"github.com/penstock-io/penstock/internal/bearer"
 	"github.com/penstock-io/penstock/internal/livefile"
+	"github.com/penstock-io/penstock/internal/logging"
 	"github.com/penstock-io/penstock/internal/redact"
 	"github.com/penstock-io/penstock/internal/tlsstore"
 	"github.com/penstock-io/penstock/rest"
@@ -150,7 +151,7 @@ func (u *users) run(ctx context.Context) (stop func()) {
 // openAudit opens the audit log; nil for none.
 func (w *Worker) openAudit() (*audit.Log, error) {
 	a := &w.settings.REST.Access
-	o := audit.Options{Log: w.log.Named("rest.audit")}
+	o := audit.Options{Log: w.log.Named(logging.AuditLogger)}
 	switch a.Audit {
 	case "file":
 		o.Path, o.MaxBytes, o.MaxFiles, o.Refuse = a.AuditFile, a.AuditMaxBytes, a.AuditMaxFiles, a.AuditRefuse

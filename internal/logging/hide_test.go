@@ -29,6 +29,20 @@ func TestSecretsAreHiddenWhereverTheyStand(t *testing.T) {
 	}
 }
 
+func TestNothingIsHiddenInTheAuditLog(t *testing.T) {
+	var b bytes.Buffer
+	log, levels := New(&b)
+	var secrets redact.Set
+	secrets.Add("some-user")
+	levels.Hide(secrets.Hide)
+	log.Named("rest").Named("audit").Info(`{"user":"some-user"}`)
+	log.Named("rest").Info("some-user")
+	log.Named("rest.audit.more").Info("some-user")
+	if got := b.String(); strings.Count(got, "some-user") != 1 || !strings.Contains(got, `(rest.audit) {"user":"some-user"}`) {
+		t.Error(got)
+	}
+}
+
 func TestSeveralWorkersHideTheirSecrets(t *testing.T) {
 	var b bytes.Buffer
 	log, levels := New(&b)
