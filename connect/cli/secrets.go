@@ -89,13 +89,13 @@ func (s *secrets) scopes(props map[string]string) []scope {
 			add(key+".", s.definition(p, func() *config.Def { return p.New().ConfigDef() }))
 		}
 	}
-	for _, alias := range config.ParseList(props["transforms"]) {
+	for _, alias := range config.Distinct(config.ParseList(props["transforms"])) {
 		prefix := "transforms." + alias + "."
 		if p, err := s.plugins.Transformation(props[prefix+"type"]); err == nil {
 			add(prefix, s.definition(p, func() *config.Def { return p.New().ConfigDef() }))
 		}
 	}
-	for _, alias := range config.ParseList(props["predicates"]) {
+	for _, alias := range config.Distinct(config.ParseList(props["predicates"])) {
 		prefix := "predicates." + alias + "."
 		if p, err := s.plugins.Predicate(props[prefix+"type"]); err == nil {
 			add(prefix, s.definition(p, func() *config.Def { return p.New().ConfigDef() }))

@@ -317,6 +317,30 @@ func TestSecretsOfAConfigAreRecognised(t *testing.T) {
 	}
 }
 
+// TestTheSecretsOfALargeConfigAreFoundInTime has a limit far above what a slow machine takes,
+// and far below what comparing each key with each transform does.
+func TestTheSecretsOfALargeConfigAreFoundInTime(t *testing.T) {
+	log, levels := logging.New(io.Discard)
+	w, err := leakyProgram().NewWorker(settings.Standalone, standaloneProps(t, kafkatest.New(t)), log, levels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, names := map[string]string{}, make([]string, 100_000)
+	for i := range names {
+		names[i] = fmt.Sprint("n", i)
+		cfg["transforms."+names[i]+".type"] = "org.apache.kafka.connect.transforms.InsertHeader"
+		cfg["transforms."+names[i]+".password"] = names[i]
+	}
+	cfg["transforms"] = strings.Join(names, ",")
+	started := time.Now()
+	if found := w.secrets.of(cfg); len(found) != len(names) {
+		t.Errorf("%d secrets", len(found))
+	}
+	if d := time.Since(started); d > 30*time.Second {
+		t.Errorf("that took %v", d)
+	}
+}
+
 func TestACheckedConfigHidesNothingElsewhere(t *testing.T) {
 	log, levels := logging.New(io.Discard)
 	path, before := secretFile(t)

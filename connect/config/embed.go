@@ -83,8 +83,14 @@ func (d *Def) Sorted() []Key {
 	sorted := slices.Clone(d.keys)
 	rank := map[Importance]int{High: 0, Medium: 1, Low: 2}
 	slices.SortStableFunc(sorted, func(a, b Key) int {
+		if a.Group == "" && b.Group != "" {
+			return -1
+		}
+		if b.Group == "" && a.Group != "" {
+			return 1
+		}
 		if a.Group != b.Group {
-			return slices.Index(d.groups, a.Group) - slices.Index(d.groups, b.Group) // "" is -1
+			return d.groupAt[a.Group] - d.groupAt[b.Group]
 		}
 		if a.Order != b.Order {
 			return a.Order - b.Order

@@ -13,8 +13,19 @@ func HashOrder(keys []string) []string {
 	for len(keys) > buckets*3/4 {
 		buckets *= 2
 	}
-	ordered := slices.Clone(keys)
-	slices.SortStableFunc(ordered, func(a, b string) int { return bucket(a, buckets) - bucket(b, buckets) })
+	type item struct {
+		key    string
+		bucket int
+	}
+	items := make([]item, len(keys))
+	for i, key := range keys {
+		items[i] = item{key, bucket(key, buckets)}
+	}
+	slices.SortStableFunc(items, func(a, b item) int { return a.bucket - b.bucket })
+	ordered := make([]string, len(keys))
+	for i := range items {
+		ordered[i] = items[i].key
+	}
 	return ordered
 }
 

@@ -13,11 +13,14 @@ type Def struct {
 	keys    []Key
 	index   map[string]int
 	groups  []string
+	groupAt map[string]int // in groups
 	resolve func(name string) (class string, ok bool)
 }
 
 // NewDef returns a definition of the given keys.
-func NewDef(keys ...Key) *Def { return (&Def{index: map[string]int{}}).Add(keys...) }
+func NewDef(keys ...Key) *Def {
+	return (&Def{index: map[string]int{}, groupAt: map[string]int{}}).Add(keys...)
+}
 
 // Add appends keys and returns d. A name that is defined twice is a programming error and panics.
 func (d *Def) Add(keys ...Key) *Def {
@@ -25,7 +28,8 @@ func (d *Def) Add(keys ...Key) *Def {
 		if _, ok := d.index[k.Name]; ok {
 			panic("config: key " + k.Name + " is defined twice")
 		}
-		if k.Group != "" && !slices.Contains(d.groups, k.Group) {
+		if _, ok := d.groupAt[k.Group]; !ok && k.Group != "" {
+			d.groupAt[k.Group] = len(d.groups)
 			d.groups = append(d.groups, k.Group)
 		}
 		d.index[k.Name] = len(d.keys)
@@ -101,7 +105,7 @@ func (d *Def) parseKey(k *Key, props map[string]string, warn func(key, msg strin
 	}
 	if k.List != nil {
 		if list, ok := v.([]string); ok {
-			if unique := dedupe(list); len(unique) < len(list) {
+			if unique := Distinct(list); len(unique) < len(list) {
 				v = unique
 				if warn != nil {
 					warn(k.Name, fmt.Sprintf("Configuration '%s' has duplicate values %s; they were removed, which leaves %s.",
@@ -150,7 +154,10 @@ func (k *Key) check(v any) error {
 // A required key without a value and a value that does not parse are shown as null,
 // and their validators run on it, as in the JVM. nulls are keys that were given as null.
 func (d *Def) Validate(props map[string]string, nulls ...string) []Value {
-	f := form{def: d, props: props, nulls: nulls, parsed: make(Values, len(d.keys)), values: make(map[string]*Value, len(d.keys))}
+	f := form{def: d, props: props, nulls: make(map[string]bool, len(nulls)), parsed: make(Values, len(d.keys)), values: make(map[string]*Value, len(d.keys))}
+	for _, name := range nulls {
+		f.nulls[name] = true
+	}
 	for i := range d.keys {
 		name := d.keys[i].Name
 		f.values[name] = &Value{Name: name, Visible: true}
@@ -196,7 +203,7 @@ func (d *Def) roots() (roots, undefined []string) {
 type form struct {
 	def    *Def
 	props  map[string]string
-	nulls  []string
+	nulls  map[string]bool
 	parsed Values
 	values map[string]*Value
 }
@@ -217,7 +224,7 @@ func (f *form) parse(name string, depth int) {
 		} else {
 			v = parsed
 		}
-	case slices.Contains(f.nulls, name):
+	case f.nulls[name]:
 	case k.Default == NoDefault:
 		out.Errors = append(out.Errors, missing(name).Error())
 	default:

@@ -110,7 +110,7 @@ func Unique(key string, v any) error {
 	if err := NonNull(key, v); err != nil {
 		return err
 	}
-	if list := v.([]string); len(dedupe(list)) < len(list) {
+	if list := v.([]string); len(Distinct(list)) < len(list) {
 		return errors.New("Duplicate alias provided.")
 	}
 	return nil
@@ -149,7 +149,7 @@ func (r *ListRule) check(key string, v any) error {
 		problem = "values must not be null."
 	case len(list) == 0 && !r.AllowEmpty:
 		problem = "must not be empty. Valid values include: any non-empty value"
-	case len(dedupe(list)) < len(list):
+	case len(Distinct(list)) < len(list):
 		problem = "values must not be duplicated."
 	case slices.Contains(list, ""):
 		problem = "values must not be empty."
@@ -162,7 +162,8 @@ func (r *ListRule) check(key string, v any) error {
 	return &Error{Key: key, Msg: "Configuration '" + key + "' " + problem}
 }
 
-func dedupe(list []string) []string {
+// Distinct returns the items of a list, each once, where it comes first.
+func Distinct(list []string) []string {
 	unique := make([]string, 0, len(list))
 	seen := make(map[string]bool, len(list))
 	for _, s := range list {

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,23 @@ func TestParseSink(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Connector{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestListsOfNamesAreBounded(t *testing.T) {
+	names := func(n int) string { return strings.TrimSuffix(strings.Repeat("a,", n), ",") }
+	created := []string{"topic.creation.default.partitions", "1", "topic.creation.default.replication.factor", "1"}
+	for _, key := range []string{"transforms", "predicates", "topic.creation.groups"} {
+		_, err := ParseSource(testWorker(t), sourceProps(append(created, key, names(1001), "topic.creation.a.partitions", "not even looked at")...), nil)
+		var wrong *config.Error
+		want := "Configuration '" + key + "' has 1001 names, but must not have more than 1000."
+		if !errors.As(err, &wrong) || wrong.Key != key || err.Error() != want {
+			t.Errorf("%s: %v", key, err)
+		}
+		_, err = ParseSource(testWorker(t), sourceProps(append(created, key, names(1000))...), nil)
+		if err == nil || !strings.Contains(err.Error(), "Duplicate alias provided.") {
+			t.Errorf("%s: %v", key, err)
+		}
 	}
 }
 

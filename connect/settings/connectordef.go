@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/penstock-io/penstock/connect/config"
@@ -108,7 +109,7 @@ func connectorTable(text string) []config.Key {
 		case k.Name == "name":
 			k.Validator, k.Valid = config.NonEmptyWithoutControl, "non-empty, no control characters"
 		case k.Name == "transforms", k.Name == "predicates", k.Name == "topic.creation.groups":
-			k.Validator, k.Valid = config.Unique, "no duplicates"
+			k.Validator, k.Valid = checkNames, fmt.Sprintf("at most %d, no duplicates", MaxNames)
 		case k.Name == boundaryInterval:
 			k.Validator = config.NullOr(k.Validator)
 		case k.Name == "topics.regex":
@@ -118,6 +119,18 @@ func connectorTable(text string) []config.Key {
 		}
 	}
 	return keys
+}
+
+// MaxNames bounds the names in a list of transforms, predicates or topic groups: each of them
+// has keys of its own, with what there is to choose from.
+const MaxNames = 1000
+
+// checkNames does not repeat a list that is too long.
+func checkNames(key string, v any) error {
+	if list, _ := v.([]string); len(list) > MaxNames {
+		return &config.Error{Key: key, Msg: fmt.Sprintf("Configuration '%s' has %d names, but must not have more than %d.", key, len(list), MaxNames)}
+	}
+	return config.Unique(key, v)
 }
 
 func checkRegex(_ string, v any) error {

@@ -103,8 +103,8 @@ func SinkProblems(props map[string]string) []*config.Error {
 // topicNames are the different names of a list, without empty ones.
 func topicNames(text string) []string {
 	var names []string
-	for _, n := range config.ParseList(text) {
-		if n != "" && !slices.Contains(names, n) {
+	for _, n := range config.Distinct(config.ParseList(text)) {
+		if n != "" {
 			names = append(names, n)
 		}
 	}

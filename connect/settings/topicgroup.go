@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/penstock-io/penstock/connect/config"
@@ -62,7 +61,11 @@ func parseTopicGroups(props map[string]string, warn func(key, msg string)) ([]To
 	fallback, values, err := parseTopicGroup(defaultGroup, defaultGroupDef(), props, warn)
 	problems := []error{err}
 	var groups []TopicGroup
-	for _, name := range uniqueInOrder(config.ParseList(props[topicCreation+"groups"])) {
+	names := config.ParseList(props[topicCreation+"groups"])
+	if len(names) > MaxNames {
+		return nil, err // and one of that key, which is the connector's
+	}
+	for _, name := range config.Distinct(names) {
 		if name == defaultGroup {
 			if warn != nil {
 				warn(topicCreation+"groups", "'default' topic creation group always exists and does not need to be listed explicitly")
@@ -75,16 +78,6 @@ func parseTopicGroups(props map[string]string, warn func(key, msg string)) ([]To
 		groups = append(groups, g)
 	}
 	return append(groups, fallback), joined(problems)
-}
-
-func uniqueInOrder(list []string) []string {
-	var unique []string
-	for _, s := range list {
-		if !slices.Contains(unique, s) {
-			unique = append(unique, s)
-		}
-	}
-	return unique
 }
 
 const (

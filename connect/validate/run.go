@@ -18,25 +18,34 @@ type run struct {
 	*Validator
 	props  map[string]string
 	nulls  []string // keys whose value is null, none of which is in props
+	null   map[string]bool
+	keys   []string // of both, in the JVM's order, which is that of a hash map
 	plugin *plugin.Connector
+}
+
+func newRun(v *Validator, props map[string]string, nulls []string, p *plugin.Connector) *run {
+	r := &run{Validator: v, props: props, nulls: nulls, null: map[string]bool{}, plugin: p}
+	for _, k := range nulls {
+		r.null[k] = true
+	}
+	r.keys = config.HashOrder(append(slices.Sorted(maps.Keys(props)), nulls...))
+	return r
 }
 
 // nullValue is the error of a key that was given as null.
 const nullValue = "Null value can not be supplied as the configuration value."
 
-func (r *run) isNull(key string) bool { return slices.Contains(r.nulls, key) }
-
 // has tells whether a key was given, null included.
 func (r *run) has(key string) bool {
 	_, given := r.props[key]
-	return given || r.isNull(key)
+	return given || r.null[key]
 }
 
-// below returns the keys that begin with a prefix, without it, in the JVM's order, which is
-// that of a hash map; nulls among them.
+// below returns the keys that begin with a prefix, without it, in the JVM's order; nulls
+// among them.
 func (r *run) below(prefix string) []string {
 	var names []string
-	for _, k := range config.HashOrder(append(slices.Sorted(maps.Keys(r.props)), r.nulls...)) {
+	for _, k := range r.keys {
 		if name, ok := strings.CutPrefix(k, prefix); ok && name != "" {
 			names = append(names, name)
 		}
@@ -63,17 +72,14 @@ func (r *run) all(class string) (infos api.ConfigInfos, err error) {
 	if own == nil {
 		return infos, fmt.Errorf("%s.ConfigDef() returned nil. This is a defect of the connector", r.plugin.Class)
 	}
-	main := mainPart(framework, own, found, connectorValues(connector, own, r.props, r.nulls))
+	main := mainPart(framework, own, found, r.connectorValues(connector, own))
 	infos = api.ConfigInfos{Name: class, Groups: []string{}, Configs: []api.ConfigInfo{}}
 	for _, p := range append([]part{main}, parts...) {
 		infos.ErrorCount += p.errors
 		infos.Configs = append(infos.Configs, p.configs...)
-		for _, g := range p.groups {
-			if !slices.Contains(infos.Groups, g) {
-				infos.Groups = append(infos.Groups, g)
-			}
-		}
+		infos.Groups = append(infos.Groups, p.groups...)
 	}
+	infos.Groups = config.Distinct(infos.Groups)
 	return infos, nil
 }
 
@@ -107,7 +113,7 @@ func (r *run) checkGroup(found *values) {
 		return
 	}
 	const override = settings.ConsumerOverride + "group.id"
-	if id, given := r.props[override]; r.isNull(override) {
+	if id, given := r.props[override]; r.null[override] {
 		found.show(override, nil)
 	} else if given {
 		found.show(override, id) // the JVM lists it among the connector's keys in any case

@@ -6,6 +6,7 @@ import (
 
 	"github.com/penstock-io/penstock/connect/config"
 	"github.com/penstock-io/penstock/connect/plugin"
+	"github.com/penstock-io/penstock/connect/settings"
 )
 
 // chained describes transforms or predicates: plugins that a connector lists by names of
@@ -65,18 +66,19 @@ func (r *run) predicates() chained {
 }
 
 // addChained adds the keys of each plugin that the connector lists. A name that is listed
-// twice has its keys once; the list itself is wrong then.
+// twice has its keys once; the list itself is wrong then. Of too long a list, which is wrong as
+// well, no name has any: the answer would be many times the size of the request.
 func (r *run) addChained(def *config.Def, c chained) {
-	done := map[string]bool{}
 	text, given := r.props[c.list]
 	if !given {
 		return
 	}
-	for _, name := range config.ParseList(text) {
-		if !done[name] {
-			done[name] = true
-			r.addChainedPlugin(def, c, name)
-		}
+	names := config.ParseList(text)
+	if len(names) > settings.MaxNames {
+		return
+	}
+	for _, name := range config.Distinct(names) {
+		r.addChainedPlugin(def, c, name)
 	}
 }
 

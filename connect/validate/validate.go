@@ -99,7 +99,7 @@ func (v *Validator) check(raw, props map[string]string, nulls []string) (infos a
 			return api.ConfigInfos{}, badRequest(err)
 		}
 	}
-	r := &run{Validator: v, props: props, nulls: nulls, plugin: p}
+	r := newRun(v, props, nulls, p)
 	if err := p.CheckVersion(version); err != nil {
 		return r.wrongVersion(class, err), nil
 	}
@@ -261,13 +261,13 @@ func (v *values) failAll(keys []string, msg string) {
 
 // connectorValues asks the connector itself. It is not told of nulls, which it could not use:
 // they are refused here, where the JVM stores them and the connector cannot start.
-func connectorValues(c connect.Connector, def *config.Def, props map[string]string, nulls []string) []config.Value {
-	values := def.Validate(props, nulls...)
+func (r *run) connectorValues(c connect.Connector, def *config.Def) []config.Value {
+	values := def.Validate(r.props, r.nulls...)
 	if own, ok := c.(connect.ConfigValidator); ok {
-		values = own.ValidateConfig(props)
+		values = own.ValidateConfig(r.props)
 	}
 	for i := range values {
-		if v := &values[i]; slices.Contains(nulls, v.Name) {
+		if v := &values[i]; r.null[v.Name] {
 			v.Value, v.Errors = nil, append(v.Errors, nullValue)
 		}
 	}
