@@ -161,6 +161,13 @@ func TestScram(t *testing.T) {
 	}
 	x = start(&Scram{})
 	x.Step(nil)
+	_, _, err := x.Step([]byte(strings.Replace(serverFirst, "i=4096", "i=1000001", 1)))
+	var refusal *Refusal
+	if !errors.As(err, &refusal) || !strings.Contains(err.Error(), "asks for 1000001 iterations, more than 1000000 are not done") {
+		t.Errorf("too many iterations: %v", err)
+	}
+	x = start(&Scram{})
+	x.Step(nil)
 	x.Step([]byte(serverFirst))
 	if _, _, err := x.Step([]byte("v=AAAA")); err == nil {
 		t.Error("a wrong signature was accepted")

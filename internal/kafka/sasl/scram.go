@@ -59,8 +59,13 @@ type scramExchange struct {
 	serverSig   []byte
 }
 
-// minScramIterations guards against a server that asks for a cheap hash; Kafka's own minimum.
-const minScramIterations = 4096
+const (
+	// minScramIterations guards against a server that asks for a cheap hash; Kafka's own minimum.
+	minScramIterations = 4096
+	// maxScramIterations guards against one that asks for hours of work, which nothing can call
+	// off: this many take about a second. Users may have 16,384 (KIP-554).
+	maxScramIterations = 1_000_000
+)
 
 func newScramExchange(s *Scram, nonce string) *scramExchange {
 	x := &scramExchange{settings: s, newHash: sha256.New, nonce: nonce}
@@ -103,6 +108,10 @@ func (x *scramExchange) final(serverFirst string) ([]byte, error) {
 	iterations, err := strconv.Atoi(a['i'])
 	if err != nil || iterations < minScramIterations {
 		return nil, refuse("SCRAM: the broker asks for %q iterations, at least %d are needed", a['i'], minScramIterations)
+	}
+	if iterations > maxScramIterations {
+		return nil, refuse("SCRAM: the broker asks for %d iterations, more than %d are not done. Check that bootstrap.servers is your broker, and give the user fewer iterations",
+			iterations, maxScramIterations)
 	}
 	salted, err := pbkdf2.Key(x.newHash, x.settings.Password, salt, iterations, x.newHash().Size())
 	if err != nil {
