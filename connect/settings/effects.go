@@ -10,11 +10,12 @@ import (
 )
 
 // otherEffects are keys of the JVM that are accepted, so that the same files work, and
-// that have no effect here ("-") or another one. What is not in it does what it does in
+// that have no effect here ("-") or another one; of those that are "usual" in files of the JVM,
+// and that nobody will miss, the log says nothing. What is not in it does what it does in
 // the JVM; internal/archtest finds keys that nothing reads.
 const otherEffects = `
-plugin.path | - | Java plugins cannot be loaded: plugins are built in
-plugin.discovery | - | Java plugins cannot be loaded: plugins are built in
+plugin.path | - | Java plugins cannot be loaded, Penstock's connectors and converters are built in
+plugin.discovery | - usual | Java plugins cannot be loaded: plugins are built in
 metric.reporters | - | Java reporters cannot be loaded
 metrics.sample.window.ms | - | metrics are not exported yet
 metrics.num.samples | - | metrics are not exported yet
@@ -24,10 +25,11 @@ interceptor.classes | - | Java interceptors cannot be loaded
 partitioner.class | - | Java partitioners cannot be loaded: records go where Java's default partitioner puts them
 partitioner.adaptive.partitioning.enable | - | records without a key go to one partition until a batch is full
 partitioner.availability.timeout.ms | - | records without a key go to one partition until a batch is full
-key.serializer | - | converters make the bytes
-value.serializer | - | converters make the bytes
-key.deserializer | - | converters read the bytes
-value.deserializer | - | converters read the bytes
+key.serializer | - usual | converters make the bytes
+value.serializer | - usual | converters make the bytes
+key.deserializer | - usual | converters read the bytes
+value.deserializer | - usual | converters read the bytes
+compression.gzip.level | - | the library's level
 compression.lz4.level | - | the library's level
 compression.zstd.level | - | the library's level
 metadata.max.idle.ms | - | topics are forgotten when nobody uses them
@@ -36,12 +38,17 @@ socket.connection.setup.timeout.max.ms | - | each attempt has socket.connection.
 max.in.flight.requests.per.connection | in part | one request per partition at a time, whatever is set; batches that wait grow instead
 batch.size | in part | unless it is set, batches that wait grow up to 256 KiB
 allow.auto.create.topics | - | topics that do not exist are waited for, never created by being read
-auto.commit.interval.ms | - | Connect commits by offset.flush.interval.ms
-check.crcs | - | checksums are always checked
+enable.auto.commit | - usual | clients never commit by themselves: Connect commits what tasks have written
+auto.commit.interval.ms | - usual | Connect commits by offset.flush.interval.ms
+share.acknowledgement.mode | - | Connect uses no share groups
+share.acquire.mode | - | Connect uses no share groups
+internal.throw.on.fetch.stable.offset.unsupported | - | of Kafka Streams
+check.crcs | - usual | checksums are always checked
 group.protocol | in part | consumer is accepted and means classic: brokers let both share a group
 group.remote.assignor | - | the classic group protocol is used
 bootstrap.controllers | - | brokers are asked
 transaction.two.phase.commit.enable | - | transactions are Connect's own
+config.providers | in part | the worker's own resolve placeholders; those of a client are ignored
 security.providers | in part | cryptography is Go's: refused by name
 ssl.provider | - | TLS is Go's
 ssl.keymanager.algorithm | - | TLS is Go's
@@ -49,7 +56,7 @@ ssl.trustmanager.algorithm | - | TLS is Go's
 ssl.secure.random.implementation | - | TLS is Go's
 ssl.cipher.suites | in part | suites that Go lacks are refused by name; those of TLS 1.3 are always on
 rest.extension.classes | in part | what is built in; other classes are refused by name
-sasl.kerberos.kinit.cmd | - | tickets are fetched without it
+sasl.kerberos.kinit.cmd | - usual | tickets are fetched without it
 ssl.engine.factory.class | in part | Java classes cannot be loaded: others than Kafka's own are refused by name
 sasl.client.callback.handler.class | in part | Java classes cannot be loaded: refused by name
 sasl.login.callback.handler.class | in part | Kafka's own for OAUTHBEARER are built in; others are refused by name
@@ -82,8 +89,9 @@ sasl.oauthbearer.expected.issuer | - | brokers check tokens, clients do not
 // Effect tells in what a key of worker or clients differs from the JVM's; the zero value
 // is no difference.
 type Effect struct {
-	None bool   // it has no effect at all
-	Why  string // "" = as in the JVM
+	None  bool   // it has no effect at all
+	Quiet bool   // and the log does not tell
+	Why   string // "" = as in the JVM
 }
 
 // EffectOf returns what a key does, without producer., consumer. or admin. in front.
@@ -93,21 +101,19 @@ var effects = func() map[string]Effect {
 	all := map[string]Effect{}
 	for line := range strings.Lines(strings.TrimSpace(otherEffects)) {
 		f := strings.Split(strings.TrimSpace(line), " | ")
-		all[f[0]] = Effect{None: f[1] == "-", Why: f[2]}
+		all[f[0]] = Effect{None: f[1] != "in part", Quiet: f[1] == "- usual", Why: f[2]}
 	}
 	return all
 }()
 
-// ineffective tells which of the properties have no effect, one sentence each. Keys that
-// repeat their default are not worth a word, and neither are those that are in every file
-// of the JVM.
+// ineffective tells which of the properties have no effect, one sentence each.
 func ineffective(props map[string]string, clients ...string) (sentences []string) {
 	for _, k := range slices.Sorted(maps.Keys(props)) {
 		setting := k
 		for _, prefix := range clients {
 			setting = strings.TrimPrefix(setting, prefix)
 		}
-		if e := EffectOf(setting); e.None && !slices.Contains(usual, setting) {
+		if e := EffectOf(setting); e.None && !e.Quiet {
 			sentences = append(sentences, fmt.Sprintf("%s has no effect: %s", k, e.Why))
 		}
 	}
@@ -126,12 +132,6 @@ func warnIneffective(props map[string]string, warn func(key, msg string)) {
 		key, _, _ := strings.Cut(text, " ")
 		warn(key, text)
 	}
-}
-
-// usual are keys without effect that files often set and that nobody will miss.
-var usual = []string{
-	"plugin.path", "plugin.discovery", "key.serializer", "value.serializer", "key.deserializer", "value.deserializer", "sasl.kerberos.kinit.cmd", "check.crcs",
-	"auto.commit.interval.ms",
 }
 
 // CompatibleKey is a line of the compatibility matrix.

@@ -62,9 +62,6 @@ func (w *Worker) collectWarnings() {
 		warn("The Principal override policy is deprecated. Use %s=Allowlist with %s=%s.", policyKey, allowlistKey, strings.Join(principalSettings, ","))
 	}
 	w.warnings = append(w.warnings, ineffective(w.Props, "producer.", "consumer.", "admin.")...)
-	if len(w.Values.List("plugin.path")) > 0 {
-		warn("plugin.path is ignored: Java plugins cannot be loaded, Penstock's connectors and converters are built in")
-	}
 }
 
 func uniqueNames(names []string) []string {

@@ -164,7 +164,7 @@ func TestSettingsWithoutEffectAreWarnedOf(t *testing.T) {
 		"The worker has been configured with one or more internal converter properties (internal.key.converter, internal.value.converter.schemas.enable). They have no effect.",
 		"config.storage.topic, offset.storage.topic and status.storage.topic are not three topics (connect-configs, connect-offsets, connect-configs); their records would get mixed up",
 		"The Principal override policy is deprecated. Use connector.client.config.override.policy=Allowlist with connector.client.config.override.allowlist=sasl.jaas.config,sasl.mechanism,security.protocol.",
-		"plugin.path is ignored: Java plugins cannot be loaded, Penstock's connectors and converters are built in",
+		"plugin.path has no effect: Java plugins cannot be loaded, Penstock's connectors and converters are built in",
 	}
 	if d := cmp.Diff(want, w.Warnings()); d != "" {
 		t.Error(d)
