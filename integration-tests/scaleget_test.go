@@ -44,9 +44,11 @@ func createResting(ctx context.Context, base string, n int) error {
 	}
 }
 
-// sampledGETs are asked in turn. Who shows connectors asks these.
-var sampledGETs = []string{"/connectors?expand=info&expand=status", "/connectors/scale-007/status", "/connectors/scale-100",
-	"/connectors/scale-100/tasks", "/connectors", "/connector-plugins", "/"}
+// sampledGETs are asked in turn. Who shows connectors or watches workers asks these.
+var sampledGETs = []string{largestGET, "/connectors/scale-007/status", "/connectors/scale-100", "/connectors/scale-100/tasks",
+	"/connectors/scale-007/offsets", "/connectors", "/connector-plugins", "/admin/loggers", "/health", "/"}
+
+const largestGET = "/connectors?expand=info&expand=status"
 
 // getSampler asks workers for these until it is stopped.
 type getSampler struct {
@@ -88,32 +90,37 @@ func sampleGETs(t *testing.T, workers []*workerProcess) *getSampler {
 	return s
 }
 
-// await waits until there are enough answers to speak of a median.
+// await waits until there are enough answers to leave out one of twenty.
 func (s *getSampler) await() {
 	s.t.Helper()
 	eventually(s.t, scaleLimit, "GETs are answered", func() error {
-		if n := s.answered.Load(); n < int64(20*len(sampledGETs)) {
+		if n := s.answered.Load(); n < int64(40*len(sampledGETs)) {
 			return fmt.Errorf("%d were", n)
 		}
 		return nil
 	})
 }
 
-// stop checks how long the answers took. The goal is 100 ms for each, which the benchmark
-// watches (make bench); tests share their machine, so half of the answers have to keep it,
-// and none may look as if it waited for something.
+// stop checks how long the answers took. The goal is 100 ms for each. Tests share their machine
+// with what they test, Kafka included, so 95 of 100 have to keep it, and none may look as if
+// it waited for something. Of the largest, of 1,000 connectors, 90 have to: in the benchmark
+// 95 took up to 56 ms while workers came and went, and nothing else ran then.
 func (s *getSampler) stop(when string) {
 	s.t.Helper()
 	s.quit()
 	s.done.Wait()
-	const median, most = 100 * time.Millisecond, 2 * time.Second
+	const goal, most = 100 * time.Millisecond, 2 * time.Second
 	for _, path := range sampledGETs {
 		took := s.took[path]
 		slices.Sort(took)
-		half, worst := took[len(took)/2], took[len(took)-1]
-		s.t.Logf("%s, GET %s: %d answers, half within %v, 95 of 100 within %v, all within %v", when, path, len(took), half, took[len(took)*95/100], worst)
-		if half > median || worst > most {
-			s.t.Errorf("%s, GET %s took too long: half within %v (at most %v), all within %v (at most %v)", when, path, half, median, worst, most)
+		percent := 95
+		if path == largestGET {
+			percent = 90
+		}
+		half, nearly, worst := took[len(took)/2], took[len(took)*percent/100], took[len(took)-1]
+		s.t.Logf("%s, GET %s: %d answers, half within %v, %d of 100 within %v, all within %v", when, path, len(took), half, percent, nearly, worst)
+		if nearly > goal || worst > most {
+			s.t.Errorf("%s, GET %s took too long: %d of 100 within %v (at most %v), all within %v (at most %v)", when, path, percent, nearly, goal, worst, most)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func run(m *testing.M) int {
 	}
 	code := m.Run()
 	fmt.Printf("%d requests were compared, %d of them random\n", compared+random, random)
-	if code == 0 && isWhole() && !(listIsUsed() && everyEndpointIsCompared()) {
+	if code == 0 && isWhole() && !(listIsUsed() && everyEndpointIsCompared() && enoughIsCompared()) {
 		code = 1
 	}
 	if code == 0 {

@@ -57,6 +57,15 @@ func listIsUsed() bool {
 	return ok
 }
 
+// enoughIsCompared finds out when tests no longer ask what they did.
+func enoughIsCompared() bool {
+	const fewest = 300
+	if compared < fewest {
+		fmt.Printf("FAIL: only %d requests of the tables were compared, at least %d must be\n", compared, fewest)
+	}
+	return compared >= fewest
+}
+
 // needWorkers skips the test where there are none.
 func needWorkers(t *testing.T) {
 	t.Helper()

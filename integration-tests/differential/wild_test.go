@@ -104,7 +104,11 @@ func allowed(r request, want, got answer) bool {
 	case malformed != nil && got.status == http.StatusBadRequest:
 		return true // wrong escapes, also in parameters
 	case want.status == http.StatusBadRequest && !strings.HasPrefix(want.body, `{"error_code"`):
-		return true // Jetty's refusals
+		// Jetty's refusals. What gets behind it at ours must be no trouble there; only a body of
+		// another shape is a 500, as it is of the JVM's where Jetty lets it pass.
+		takesBody := r.method == http.MethodPost || r.method == http.MethodPut || r.method == http.MethodPatch
+		return got.status < http.StatusInternalServerError ||
+			takesBody && got.status == http.StatusInternalServerError && strings.HasPrefix(got.body, `{"error_code":500`)
 	case want.status == http.StatusInternalServerError && (strings.Contains(want.body, "The template variable") || strings.Contains(want.body, "Invalid syntax in the template")):
 		return true // created, a name with braces
 	}
