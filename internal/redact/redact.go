@@ -25,6 +25,9 @@ const (
 	// anywhere is the length in bytes from which a value is hidden also in the middle of a
 	// word, unless it is itself a word.
 	anywhere = 8
+	// longest is the length in bytes from which values are looked for one by one: to a Replacer
+	// the product of text and value may count.
+	longest = 4096
 	// maxValues bounds the memory of a worker whose secrets change often; the oldest go first.
 	// It also bounds what With adds.
 	maxValues = 16384
@@ -40,9 +43,15 @@ type Set struct {
 	known  map[string]bool // false: not to be kept for ever
 	order  []string        // those that are not, as they came
 	all    bool            // too many to look for: every text is hidden as a whole
-	staled bool            // what follows, which is never changed, lacks values
-	alone  []string        // those that are hidden only where they stand alone
+	staled bool            // what follows lacks values
+	find   finder
+}
+
+// finder is what a set looks for. It is not changed.
+type finder struct {
+	long   []string // from longest on, the longest first
 	others *strings.Replacer
+	alone  map[string]bool // those that are hidden only where they stand alone
 }
 
 // Add adds secrets; those that are too short or too common are left out.
@@ -131,14 +140,14 @@ func (s *Set) Hide(text string) string {
 	if s.all {
 		return Hidden
 	}
-	others, alone := s.replacer()
-	if others != nil {
-		text = others.Replace(text)
+	f := s.finder()
+	for _, v := range f.long {
+		text = strings.ReplaceAll(text, v, Hidden)
 	}
-	for _, v := range alone {
-		text = hideWord(text, v)
+	if f.others != nil {
+		text = f.others.Replace(text)
 	}
-	return text
+	return hideWords(text, f.alone)
 }
 
 // isWord tells that a value may well be part of another word: it is short, or has nothing
@@ -147,33 +156,37 @@ func isWord(v string) bool {
 	return len(v) < anywhere || !strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsLower(r) })
 }
 
-func (s *Set) replacer() (*strings.Replacer, []string) {
+func (s *Set) finder() finder {
 	s.mu.RLock()
-	others, alone, staled := s.others, s.alone, s.staled
+	f, staled := s.find, s.staled
 	s.mu.RUnlock()
 	if !staled {
-		return others, alone
+		return f
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var forms, words []string
+	f = finder{alone: map[string]bool{}}
+	var forms []string
 	for v := range s.known {
 		if isWord(v) {
-			words = append(words, v)
+			f.alone[v] = true
 		} else {
 			forms = append(forms, formsOf(v)...)
 		}
 	}
 	// Of several secrets at one place the longest counts.
-	longest := func(a, b string) int { return len(b) - len(a) }
-	slices.SortFunc(forms, longest)
-	slices.SortFunc(words, longest)
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
 	pairs := make([]string, 0, 2*len(forms))
-	for _, f := range forms {
-		pairs = append(pairs, f, Hidden)
+	for _, form := range forms {
+		if len(form) >= longest {
+			f.long = append(f.long, form)
+		} else {
+			pairs = append(pairs, form, Hidden)
+		}
 	}
-	s.others, s.alone, s.staled = strings.NewReplacer(pairs...), words, false
-	return s.others, s.alone
+	f.others = strings.NewReplacer(pairs...)
+	s.find, s.staled = f, false
+	return f
 }
 
 // formsOf returns a secret as it is and as encoders write it, also one within another: an
@@ -197,21 +210,47 @@ func jsonText(v string) string {
 
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
-// hideWord hides a value where it stands alone.
-func hideWord(text, v string) string {
-	for from := 0; ; {
-		at := strings.Index(text[from:], v)
-		if at < 0 {
-			return text
+// hideWords hides values where they stand alone, in one pass: there may be thousands of them.
+func hideWords(text string, words map[string]bool) string {
+	if len(words) == 0 {
+		return text
+	}
+	var b strings.Builder
+	done, before := 0, utf8.RuneError // what of text is in b, and the rune in front
+	for i := 0; i < len(text); {
+		n := 0
+		if !inWord(before) {
+			n = wordAt(text[i:], words)
 		}
-		at += from
-		before, _ := utf8.DecodeLastRuneInString(text[:at])
-		after, _ := utf8.DecodeRuneInString(text[at+len(v):])
-		if from = at + len(v); !inWord(before) && !inWord(after) {
-			text = text[:at] + Hidden + text[from:]
-			from = at + len(Hidden)
+		if n > 0 {
+			b.WriteString(text[done:i] + Hidden)
+			i += n
+			done, before = i, ']'
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		before = r
+		i += size
+	}
+	return b.String() + text[done:]
+}
+
+// wordAt returns the length of the longest of the values that stands alone at the beginning of
+// a text. Only the short ones may have other runes than those of words; see isWord.
+func wordAt(text string, words map[string]bool) int {
+	end := strings.IndexFunc(text, func(r rune) bool { return !inWord(r) })
+	if end < 0 {
+		end = len(text)
+	}
+	for n := min(anywhere-1, len(text)); n >= max(minLength, end+1); n-- {
+		if after, _ := utf8.DecodeRuneInString(text[n:]); words[text[:n]] && !inWord(after) {
+			return n
 		}
 	}
+	if words[text[:end]] {
+		return end
+	}
+	return 0
 }
 
 func inWord(r rune) bool {

@@ -3,10 +3,13 @@ package redact
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -61,8 +64,8 @@ func TestTheOldestGoFirst(t *testing.T) {
 		t.Error(got)
 	}
 	s.Hide("")
-	if len(s.known) != maxValues || len(s.order) != maxValues || len(s.alone) > 2 {
-		t.Errorf("%d values, %d short ones", len(s.known), len(s.alone))
+	if len(s.known) != maxValues || len(s.order) != maxValues || len(s.find.alone) > 2 {
+		t.Errorf("%d values, %d short ones", len(s.known), len(s.find.alone))
 	}
 }
 
@@ -135,6 +138,62 @@ func TestNoSecretIsEverLeft(t *testing.T) {
 			}
 		}
 	})
+}
+
+// hideOneByOne hides words as they are meant to be hidden.
+func hideOneByOne(text string, words []string) string {
+	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) })
+	for _, v := range words {
+		for from := 0; ; {
+			at := strings.Index(text[from:], v)
+			if at < 0 {
+				break
+			}
+			at += from
+			before, _ := utf8.DecodeLastRuneInString(text[:at])
+			after, _ := utf8.DecodeRuneInString(text[at+len(v):])
+			if from = at + len(v); !inWord(before) && !inWord(after) {
+				text = text[:at] + Hidden + text[from:]
+				from = at + len(Hidden)
+			}
+		}
+	}
+	return text
+}
+
+func TestWordsAreHiddenAtOnceAsOneByOne(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		// They begin and end with runes of words: others are hidden more often behind a hidden one.
+		words := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"abcd", "abcd-e", "ab c d", "über", "a.b.c", "lowercaseword", "x=1;y", "ab=c", "日本", "12345", "ab\xffcd"}), 1, -1, rapid.ID[string]).Draw(rt, "words")
+		parts := rapid.SliceOf(rapid.OneOf(rapid.SampledFrom(words), rapid.SampledFrom([]string{" ", "x", "-", "=", "ü", "\xff", ":", "[", "."}))).Draw(rt, "parts")
+		text, set := strings.Join(words, " ")+strings.Join(parts, ""), map[string]bool{}
+		for _, v := range words {
+			set[v] = true
+		}
+		if got, want := hideWords(text, set), hideOneByOne(text, words); got != want {
+			rt.Errorf("%q without %q: %q, want %q", text, words, got, want)
+		}
+	})
+}
+
+// TestManySecretsOfLargeTextsAreHiddenInTime has a limit far above what a slow machine takes.
+func TestManySecretsOfLargeTextsAreHiddenInTime(t *testing.T) {
+	var s Set
+	for i := range maxValues - 2 {
+		s.Add(fmt.Sprintf("w%05d", i))
+	}
+	s.Add(strings.Repeat("A", 1<<20)+"b", "Another-Secret")
+	text := "w00007 " + strings.Repeat("w000 ", 1<<16) + strings.Repeat("A", 6<<20)
+	started := time.Now()
+	if got := s.Hide(text); got != Hidden+text[6:] {
+		t.Errorf("%.100s", got)
+	}
+	if got := s.Hide(strings.Repeat("A", 1<<20) + "b"); got != Hidden {
+		t.Errorf("%.100s", got)
+	}
+	if d := time.Since(started); d > 20*time.Second {
+		t.Errorf("that took %v", d)
+	}
 }
 
 func TestSetsAreSafeForConcurrentUse(t *testing.T) {
