@@ -85,9 +85,10 @@ type GroupConsumer struct {
 
 // pollStep is something to be done in the goroutine that calls Poll.
 type pollStep struct {
-	run   func(ctx context.Context) error
-	taken bool
-	done  chan struct{}
+	run      func(ctx context.Context) error
+	taken    bool
+	finished bool // run returned, it did not panic; set before done is closed
+	done     chan struct{}
 }
 
 // NewGroupConsumer returns a consumer that joins at the first Poll. Wrong properties
@@ -137,7 +138,8 @@ func (g *GroupConsumer) start() error {
 		err := g.member.Run(g.ctx)
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.fatal = err; err != nil {
+		if err != nil {
+			g.fatal = err
 			g.inner.Wake()
 		}
 	})
@@ -185,29 +187,62 @@ func (g *GroupConsumer) Poll(ctx context.Context, timeout time.Duration) ([]Batc
 // runPending does what waits for the caller's goroutine, until nothing does.
 func (g *GroupConsumer) runPending(ctx context.Context) error {
 	for {
-		g.mu.Lock()
-		step, callbacks, fatal := g.pending, g.callbacks, g.fatal
-		g.callbacks = nil
-		if step != nil {
-			step.taken, g.pending = true, nil
-		}
-		g.mu.Unlock()
-		for _, fn := range callbacks {
-			fn()
-		}
+		ran := g.runCallbacks()
+		step, fatal := g.takePending()
 		switch {
 		case step != nil:
-			err := step.run(ctx)
-			close(step.done)
-			if err != nil {
+			if err := g.runStep(ctx, step); err != nil {
 				return err
 			}
 		case fatal != nil:
 			return errors.Join(fatal, g.loseFenced(ctx, fatal))
-		case len(callbacks) == 0:
+		case !ran:
 			return nil
 		}
 	}
+}
+
+// runCallbacks calls those of commits that are done, and tells whether there were any.
+func (g *GroupConsumer) runCallbacks() bool {
+	g.mu.Lock()
+	callbacks := g.callbacks
+	g.callbacks = nil
+	g.mu.Unlock()
+	for _, fn := range callbacks {
+		fn()
+	}
+	return len(callbacks) > 0
+}
+
+// takePending returns the step that waits, which the caller then runs, and why the
+// membership ended.
+func (g *GroupConsumer) takePending() (*pollStep, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	step := g.pending
+	if step != nil {
+		step.taken, g.pending = true, nil
+	}
+	return step, g.fatal
+}
+
+// errListenerPanicked is what Poll returns after a listener's panic has gone through it.
+var errListenerPanicked = errors.New("a rebalance listener panicked during an earlier poll: close the consumer")
+
+// runStep runs a step. The membership is told of its end also when the listener panics
+// (or ends the goroutine), since the caller may yet Close.
+func (g *GroupConsumer) runStep(ctx context.Context, step *pollStep) error {
+	defer close(step.done)
+	defer func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if !step.finished && g.fatal == nil {
+			g.fatal = errListenerPanicked
+		}
+	}()
+	err := step.run(ctx)
+	step.finished = true
+	return err
 }
 
 // loseFenced gives up what another instance has taken over.
@@ -219,9 +254,8 @@ func (g *GroupConsumer) loseFenced(ctx context.Context, fatal error) error {
 	if len(tps) == 0 {
 		return nil
 	}
-	err := g.listen(func() error { return g.listener.Lost(ctx, tps) })
-	g.disown(tps)
-	return err
+	defer g.disown(tps)
+	return g.listen(func() error { return g.listener.Lost(ctx, tps) })
 }
 
 // listen calls the listener, which may take max.poll.interval.ms.
@@ -232,7 +266,9 @@ func (g *GroupConsumer) listen(fn func() error) error {
 }
 
 // inPoll has fn run by the next Poll and waits for it; in the membership's goroutine.
-// What fn returns is Poll's result.
+// What fn returns is Poll's result. When fn panics, the rebalance is not gone on with: as
+// in Java, the member is left where it is, so that what was consumed before can be
+// committed, until Close leaves the group (or max.poll.interval.ms is over).
 func (g *GroupConsumer) inPoll(ctx context.Context, fn func(ctx context.Context) error) error {
 	step := &pollStep{run: fn, done: make(chan struct{})}
 	g.mu.Lock()
@@ -241,7 +277,11 @@ func (g *GroupConsumer) inPoll(ctx context.Context, fn func(ctx context.Context)
 	g.inner.Wake()
 	select {
 	case <-step.done:
-		return nil
+		if step.finished {
+			return nil
+		}
+		<-ctx.Done()
+		return context.Cause(ctx)
 	case <-ctx.Done():
 	}
 	g.mu.Lock()
@@ -307,7 +347,7 @@ func (g *GroupConsumer) Wake() {
 // Close revokes (calling the listener), waits for commits under way, leaves the group
 // and releases everything. When ctx ends, it stops waiting and cuts the connections.
 // A static member (group.instance.id) does not leave. It may be called again.
-func (g *GroupConsumer) Close(ctx context.Context) error {
+func (g *GroupConsumer) Close(ctx context.Context) (err error) {
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
@@ -317,26 +357,27 @@ func (g *GroupConsumer) Close(ctx context.Context) error {
 	fenced := codeOf(g.fatal) == sarama.ErrFencedInstancedId
 	g.mu.Unlock()
 	g.expiry.Stop()
-	var err error
-	if tps := g.Assignment(); len(tps) > 0 {
-		if fenced || g.member.wasLost() {
-			err = g.listener.Lost(ctx, tps)
-		} else {
-			err = g.listener.Revoked(ctx, tps)
-		}
-		g.disown(tps)
+	defer func() { err = errors.Join(err, g.release(ctx)) }() // also when the listener panics
+	tps := g.Assignment()
+	if len(tps) == 0 {
+		return nil
 	}
+	defer g.disown(tps)
+	if fenced || g.member.wasLost() {
+		return g.listener.Lost(ctx, tps)
+	}
+	return g.listener.Revoked(ctx, tps)
+}
+
+// release waits for commits under way, leaves the group, ends all goroutines and calls the
+// last callbacks.
+func (g *GroupConsumer) release(ctx context.Context) (err error) {
 	g.awaitCommits(ctx)
 	g.cancel() // the membership leaves the group, then ends
 	stop := context.AfterFunc(ctx, g.inner.cluster.close)
 	g.wg.Wait()
 	stop()
-	g.mu.Lock()
-	callbacks := g.callbacks
-	g.callbacks = nil
-	g.mu.Unlock()
-	for _, fn := range callbacks {
-		fn()
-	}
-	return errors.Join(err, g.inner.Close())
+	defer func() { err = g.inner.Close() }()
+	g.runCallbacks()
+	return nil
 }
