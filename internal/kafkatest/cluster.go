@@ -115,6 +115,16 @@ func (c *Cluster) Down(node int32) {
 // Up ends Down.
 func (c *Cluster) Up(node int32) { c.listener(node).setDown(false) }
 
+// Mute makes a broker take connections and answer nothing, until Unmute: nobody sees that
+// the link to it is cut, since nothing is refused.
+func (c *Cluster) Mute(node int32) { c.listener(node).setMuted(true) }
+
+// Unmute ends Mute. The connections opened meanwhile are cut.
+func (c *Cluster) Unmute(node int32) {
+	c.listener(node).setMuted(false)
+	c.Cut(node)
+}
+
 // LoseAnswer makes a broker close its connection instead of answering the next
 // request that it has dealt with. It may be called from a control function.
 func (c *Cluster) LoseAnswer(node int32) { c.listener(node).setLose() }
@@ -157,6 +167,7 @@ type listener struct {
 	conns map[*conn]struct{}
 	down  bool
 	lose  bool
+	muted bool
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -182,6 +193,18 @@ func (l *listener) setDown(down bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = down
+}
+
+func (l *listener) setMuted(muted bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.muted = muted
+}
+
+func (l *listener) isMuted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.muted
 }
 
 func (l *listener) setLose() {
@@ -230,6 +253,9 @@ func (c *conn) Close() error {
 }
 
 func (c *conn) Write(b []byte) (int, error) {
+	if c.l.isMuted() {
+		return len(b), nil
+	}
 	if c.l.losing() {
 		_ = c.Close()
 		return 0, net.ErrClosed
