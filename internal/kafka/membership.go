@@ -63,9 +63,10 @@ type MembershipHandler interface {
 	Assign(ctx context.Context, gen Generation, members []GroupMember) (map[string][]byte, error)
 	// Joined is called with the member's own assignment.
 	Joined(ctx context.Context, gen Generation, assignment []byte) error
-	// CoordinatorLost is called when the coordinator could not be found for a
-	// heartbeat interval and a session timeout has passed since the last answer. The
-	// membership counts as lost; it is sought again as soon as there is a coordinator.
+	// CoordinatorLost is called when the coordinator could not be found, or not be
+	// reached, for a heartbeat interval more than a session timeout since its last
+	// answer. The membership counts as lost; it is sought again as soon as there is a
+	// coordinator.
 	CoordinatorLost(ctx context.Context)
 }
 
@@ -111,6 +112,7 @@ type Membership struct {
 	mu           sync.Mutex
 	coord        *node // nil: unknown
 	coordFound   time.Time
+	reach        coordinatorReach
 	state        memberState
 	current      Generation // of the join under way or done; ID -1: none
 	last         Generation // the last that was completed and not lost
@@ -127,7 +129,6 @@ type Membership struct {
 	confirmed    time.Time // when the last request was sent that confirmed the membership
 	nextBeat     time.Time
 	joined       time.Time // when the last rebalance was over for us
-	beatFailures int
 	handlerSince time.Time // zero: no handler method is running
 }
 
@@ -230,11 +231,12 @@ func (m *Membership) step(ctx context.Context) error {
 	if err := m.awaitCoordinator(ctx); err != nil {
 		return err
 	}
+	m.loseCoordinator(ctx)
 	wait, join := m.due(time.Now())
 	if join {
 		return m.rebalance(ctx)
 	}
-	t := time.NewTimer(wait)
+	t := time.NewTimer(min(wait, m.untilLost()))
 	defer t.Stop()
 	select {
 	case <-m.wake:

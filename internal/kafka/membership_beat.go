@@ -71,9 +71,7 @@ func (m *Membership) tick(ctx context.Context, now time.Time) {
 	case !alone:
 		bounded, cancel := context.WithTimeout(ctx, m.cfg.SessionTimeout)
 		defer cancel()
-		if _, err := m.coordinator(bounded); err != nil {
-			m.beatLater()
-		}
+		_, _ = m.coordinator(bounded) // tried again, after a pause
 	}
 }
 
@@ -84,14 +82,6 @@ func (m *Membership) leaveDone(reason string) {
 		m.leaveReason = ""
 	}
 	signal(m.wake)
-}
-
-// beatLater puts the next heartbeat off after a failure.
-func (m *Membership) beatLater() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.nextBeat = time.Now().Add(backoff(m.cfg.RetryBackoff, m.settings.retryBackoffMax, m.beatFailures))
-	m.beatFailures++
 }
 
 // errSession is the cause of a heartbeat that is given up.
@@ -117,12 +107,11 @@ func (m *Membership) sendHeartbeat(ctx context.Context, coord *node, gen Generat
 		m.failLocked(m.refusal("heartbeat to group", err))
 	default:
 		m.coordinatorUnknown(coord, err)
-		m.beatLater()
 	}
 }
 
-// sessionEnd returns when the coordinator counts as gone. One that was just found
-// gets a whole session to answer.
+// sessionEnd returns when a heartbeat is given up. A coordinator that was just found gets
+// a whole session to answer; whether the membership is lost is another matter, see untilLost.
 func (m *Membership) sessionEnd() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -146,7 +135,7 @@ func (m *Membership) heartbeatAnswered(coord *node, of Generation, sent time.Tim
 	defer m.mu.Unlock()
 	now := time.Now()
 	m.nextBeat = now.Add(m.beatPauseLocked(now))
-	m.beatFailures = 0
+	m.heardLocked()
 	unchanged := m.current.ID == of.ID && m.current.MemberID == of.MemberID && m.state != stateJoining
 	switch code { //nolint:exhaustive // the rest passes, or is fatal
 	case sarama.ErrNoError:

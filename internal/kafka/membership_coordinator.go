@@ -36,7 +36,8 @@ func (c *cluster) findCoordinatorOf(ctx context.Context, kind sarama.Coordinator
 }
 
 // coordinator returns the group's coordinator, looked up if need be: once, whoever
-// asks. The connection to it is shared by heartbeats, commits and the farewell.
+// asks, and after a pause when the last ones found did not answer. The connection to it
+// is shared by heartbeats, commits and the farewell.
 func (m *Membership) coordinator(ctx context.Context) (*node, error) {
 	select {
 	case m.looking <- struct{}{}:
@@ -47,19 +48,34 @@ func (m *Membership) coordinator(ctx context.Context) (*node, error) {
 	if n := m.knownCoordinator(); n != nil {
 		return n, nil
 	}
+	if err := sleep(ctx, m.untilLookUp()); err != nil {
+		return nil, err
+	}
 	id, addr, err := m.cluster.findCoordinator(ctx, m.cfg.GroupID)
 	if err != nil {
+		m.lookUpFailed(ctx)
 		return nil, fmt.Errorf("find the coordinator of group %s: %w", m.cfg.GroupID, m.denied(err, "Read"))
 	}
-	m.log.Info("Discovered group coordinator", zap.Int32("broker", id), zap.String("address", addr))
-	n := newNode(id, addr, m.settings, m.cluster.calls)
+	return m.coordinatorFound(id, addr), nil
+}
+
+// coordinatorFound takes over a coordinator. One that is named again and again goes on with
+// the pauses between connections.
+func (m *Membership) coordinatorFound(id int32, addr string) *node {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.coord, m.coordFound = n, time.Now()
+	last := m.reach.named
+	n := newNode(id, addr, m.settings, m.cluster.calls).sharing(last)
+	log := m.log.Info
+	if m.reach.failures > 1 && last != nil && last.reconnects == n.reconnects {
+		log = m.log.Debug // it was said
+	}
+	log("Discovered group coordinator", zap.Int32("broker", id), zap.String("address", addr))
+	m.coord, m.reach.named, m.coordFound = n, n, time.Now()
 	m.nextBeat = m.coordFound
 	signal(m.wake)
 	signal(m.beat)
-	return n, nil
+	return n
 }
 
 func (m *Membership) knownCoordinator() *node {
@@ -79,31 +95,38 @@ func (m *Membership) dropCoordinator(n *node) *node {
 	return n
 }
 
-// coordinatorUnknown makes the coordinator be looked up again.
+// coordinatorUnknown makes the coordinator be looked up again: at once when it has
+// answered before, since it has moved, most likely.
 func (m *Membership) coordinatorUnknown(n *node, why error) {
 	if n = m.dropCoordinator(n); n == nil {
 		return
 	}
-	m.log.Info("Group coordinator is unavailable or invalid, looking it up again", zap.Stringer("coordinator", n), zap.Error(why))
 	n.retire()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	log, pause := m.log.Info, time.Duration(0)
+	if m.reach.failures > 0 {
+		log, pause = m.log.Debug, m.lookUpPauseLocked()
+	}
+	log("Group coordinator is unavailable or invalid, looking it up again", zap.Stringer("coordinator", n), zap.Error(why))
+	m.reach.failed(pause)
 	signal(m.wake)
 	signal(m.beat)
 }
 
 // awaitCoordinator returns when the coordinator is known; Run's goroutine.
 func (m *Membership) awaitCoordinator(ctx context.Context) error {
-	if m.knownCoordinator() != nil {
-		return nil
-	}
-	start := time.Now()
 	var lastText string
-	for attempt := 0; ; attempt++ {
-		err := m.lookUpWatched(ctx, start)
+	for m.knownCoordinator() == nil {
+		err := m.watched(ctx, func(ctx context.Context) error {
+			_, err := m.coordinator(ctx)
+			return err
+		})
 		switch {
-		case err == nil:
-			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case err == nil, errors.Is(err, errUnjoined): // the handler was told
+			continue
 		case final(err):
 			return m.refusal("join group", err)
 		}
@@ -111,79 +134,11 @@ func (m *Membership) awaitCoordinator(ctx context.Context) error {
 			lastText = text
 			m.log.Warn("the group coordinator is not found, trying again", zap.Error(err))
 		}
-		if err := m.pause(ctx, start, backoff(m.cfg.RetryBackoff, m.settings.retryBackoffMax, attempt)); err != nil {
-			return err
-		}
 		if err := m.fatalError(); err != nil {
 			return err
 		}
 	}
-}
-
-// lookUpWatched looks for the coordinator and meanwhile watches the session.
-func (m *Membership) lookUpWatched(ctx context.Context, start time.Time) error {
-	found := make(chan error, 1)
-	go func() {
-		_, err := m.coordinator(ctx)
-		found <- err
-	}()
-	for {
-		t := time.NewTimer(m.untilLost(start))
-		select {
-		case err := <-found:
-			t.Stop()
-			return err
-		case <-t.C:
-			m.loseCoordinator(ctx)
-		}
-	}
-}
-
-// pause waits and watches the session.
-func (m *Membership) pause(ctx context.Context, start time.Time, d time.Duration) error {
-	end := time.Now().Add(d)
-	for {
-		left := time.Until(end)
-		if left <= 0 {
-			return nil
-		}
-		until := m.untilLost(start)
-		if err := sleep(ctx, min(left, max(until, time.Millisecond))); err != nil {
-			return err
-		}
-		if until <= left {
-			m.loseCoordinator(ctx)
-		}
-	}
-}
-
-// untilLost returns how long to wait before the handler is told that there is no coordinator.
-func (m *Membership) untilLost(start time.Time) time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.polled || !m.active {
-		return idleWait
-	}
-	at := m.lastAnswer.Add(m.cfg.SessionTimeout)
-	if after := start.Add(m.cfg.HeartbeatInterval); after.After(at) {
-		at = after
-	}
-	return time.Until(at)
-}
-
-// loseCoordinator tells the handler, once, if it is still so.
-func (m *Membership) loseCoordinator(ctx context.Context) {
-	m.mu.Lock()
-	if m.polled || !m.active || m.coord != nil || time.Since(m.lastAnswer) < m.cfg.SessionTimeout {
-		m.mu.Unlock()
-		return
-	}
-	m.log.Warn("no group coordinator for longer than session.timeout.ms: the membership is lost",
-		zap.Duration("session.timeout.ms", m.cfg.SessionTimeout))
-	m.active = false
-	m.resetLocked(false, "the group coordinator was lost")
-	m.mu.Unlock()
-	_ = m.call(func() error { m.handler.CoordinatorLost(ctx); return nil })
+	return nil
 }
 
 // evictTries is how often the search for ghosts is repeated when the coordinator is
@@ -286,14 +241,19 @@ func (m *Membership) noteCoordinatorError(coord *node, err error) {
 	case err == nil, errors.Is(err, ErrClosed), errors.Is(err, context.Canceled):
 		return
 	case errors.As(err, &broker):
-		code := sarama.KError(broker.Code)
-		if code != sarama.ErrNotCoordinatorForConsumer && code != sarama.ErrConsumerCoordinatorNotAvailable {
+		if !elsewhere(err) {
 			return
 		}
 	case errors.Is(err, ErrUnsupported):
 		return
 	}
 	m.coordinatorUnknown(coord, err)
+}
+
+// elsewhere tells answers of a broker that is not the coordinator.
+func elsewhere(err error) bool {
+	code := codeOf(err)
+	return code == sarama.ErrNotCoordinatorForConsumer || code == sarama.ErrConsumerCoordinatorNotAvailable
 }
 
 // leave tells the coordinator, if it is known, that the member goes. A static member

@@ -33,8 +33,11 @@ func (m *Membership) rebalance(ctx context.Context) error {
 	if coord == nil {
 		return nil
 	}
-	joined := newNode(coord.id, coord.addr, m.joinSettings, m.cluster.calls)
+	joined := newNode(coord.id, coord.addr, m.joinSettings, m.cluster.calls).sharing(coord)
 	defer joined.retire()
+	if err := m.watched(ctx, joined.open); err != nil {
+		return m.notJoined(ctx, coord, "connect to group", nil, err)
+	}
 	resp, err := m.join(ctx, joined, protocols, reason)
 	if err != nil {
 		return m.notJoined(ctx, coord, "join group", resp, err)
@@ -121,6 +124,7 @@ func (m *Membership) joinAnswered(resp *sarama.JoinGroupResponse) (Generation, e
 	if m.state != stateJoining {
 		return Generation{}, errUnjoined
 	}
+	m.heardLocked()
 	m.current, m.state = gen, stateSyncing
 	m.lastAnswer = time.Now()
 	m.nextBeat = m.lastAnswer.Add(m.cfg.HeartbeatInterval)
@@ -141,7 +145,11 @@ func (m *Membership) synchronize(ctx context.Context, coord, joined *node, gen G
 		}
 	}
 	sent := time.Now()
-	assignment, err := m.sync(ctx, joined, gen, assignments)
+	var assignment []byte
+	err := m.watched(ctx, func(ctx context.Context) (err error) {
+		assignment, err = m.sync(ctx, joined, gen, assignments)
+		return err
+	})
 	if err == nil {
 		err = m.syncAnswered(gen, sent)
 	}
@@ -195,6 +203,7 @@ func (m *Membership) syncAnswered(gen Generation, sent time.Time) error {
 	if m.state != stateSyncing || m.current != gen {
 		return errUnjoined
 	}
+	m.heardLocked()
 	m.state, m.last = stateStable, gen
 	m.lastAnswer, m.confirmed = time.Now(), sent
 	m.joined = m.lastAnswer
@@ -253,6 +262,9 @@ func (m *Membership) sortOut(coord *node, resp *sarama.JoinGroupResponse, err er
 	m.noteCoordinatorError(coord, err)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !elsewhere(err) {
+		m.heardLocked()
+	}
 	m.state = stateUnjoined
 	switch code := sarama.KError(broker.Code); {
 	case code == sarama.ErrMemberIdRequired && resp != nil:

@@ -28,14 +28,29 @@ type node struct {
 	dialer   *dialer
 	lastUsed time.Time
 	answered bool // a request on the connection
-	failures int  // connections that failed in a row
 
-	mu      sync.Mutex
-	retryAt time.Time // reconnect.backoff.ms
+	reconnects *reconnects
+}
+
+// reconnects is how connecting to a broker went, see reconnect.backoff.ms. Nodes of the
+// same broker may share it. Safe for concurrent use.
+type reconnects struct {
+	mu       sync.Mutex
+	failures int       // in a row
+	retryAt  time.Time // zero: now
 }
 
 func newNode(id int32, addr string, s *clientSettings, g *callGroup) *node {
-	return &node{id: id, addr: addr, settings: s, group: g, turn: make(chan struct{}, 1)}
+	return &node{id: id, addr: addr, settings: s, group: g, turn: make(chan struct{}, 1), reconnects: &reconnects{}}
+}
+
+// sharing makes the node, which was not used yet, go on with the pauses of another one, if
+// that is the same broker.
+func (n *node) sharing(other *node) *node {
+	if other != nil && other.id == n.id && other.addr == n.addr {
+		n.reconnects = other.reconnects
+	}
+	return n
 }
 
 func (n *node) String() string {
@@ -227,7 +242,8 @@ func (n *node) connect(ctx context.Context) error {
 		return &connectionError{"connect to " + n.String(), hungUp(wireError(err))}
 	}
 	n.broker, n.dialer, n.lastUsed = b, d, time.Now()
-	n.failures, n.answered = 0, false
+	n.answered = false
+	n.reconnects.succeeded()
 	return nil
 }
 
@@ -252,18 +268,30 @@ func (n *node) disconnect() {
 // failed sets the time of the next try: reconnect.backoff.ms doubling up to
 // reconnect.backoff.max.ms, 20 % jitter as in Java.
 func (n *node) failed() {
-	wait := backoff(n.settings.reconnect, n.settings.reconnectMax, n.failures)
-	n.failures++
-	n.mu.Lock()
-	n.retryAt = time.Now().Add(wait)
-	n.mu.Unlock()
+	r := n.reconnects
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.retryAt = time.Now().Add(backoff(n.settings.reconnect, n.settings.reconnectMax, r.failures))
+	r.failures++
+}
+
+func (r *reconnects) succeeded() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures = 0
 }
 
 // nextTry returns when the node may be connected to again; zero when it may now.
 func (n *node) nextTry() time.Time {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.retryAt
+	n.reconnects.mu.Lock()
+	defer n.reconnects.mu.Unlock()
+	return n.reconnects.retryAt
+}
+
+// open makes sure there is an open connection.
+func (n *node) open(ctx context.Context) error {
+	_, err := ask(ctx, n, func(*sarama.Broker) (struct{}, error) { return struct{}{}, nil })
+	return err
 }
 
 // close drops the connection after the request under way, if there is one: it is
