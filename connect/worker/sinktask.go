@@ -247,18 +247,19 @@ func (s *sinkTask) rewind() {
 	clear(s.context.offsets)
 }
 
-// finish makes the closing commit, stops the plugin and leaves the group.
+// finish makes the closing commit, stops the plugin and leaves the group, whatever the plugin
+// does meanwhile.
 func (s *sinkTask) finish(ctx context.Context) error {
 	var errs []error
 	last, done := context.WithTimeout(ctx, s.flushTimeout)
 	defer done()
 	if s.consumer != nil {
 		if tps := s.commits.partitions(); len(tps) > 0 {
-			errs = append(errs, s.commitClosing(ctx, tps))
+			errs = append(errs, callPlugin(func() error { return s.commitClosing(ctx, tps) }))
 		}
 	}
 	s.closed = true
-	errs = append(errs, s.sink.Stop(ctx))
+	errs = append(errs, callPlugin(func() error { return s.sink.Stop(ctx) }))
 	if s.dead != nil {
 		s.dead.close(last)
 	}
@@ -272,7 +273,7 @@ func (s *sinkTask) finish(ctx context.Context) error {
 		defer cancel()
 		errs = append(errs, s.consumer.Close(leave))
 	}
-	return errors.Join(append(errs, s.convert.close())...)
+	return errors.Join(append(errs, callPlugin(s.convert.close))...)
 }
 
 const leaveTimeout = 5 * time.Second
