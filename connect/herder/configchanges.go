@@ -119,7 +119,9 @@ func (h *Herder) applyConfigChanges() {
 	}
 	h.targetsChanged(p.targets)
 	if len(p.tasks) > 0 {
-		h.holdOvertaken(h.Configs.Snapshot())
+		for _, it := range h.holdOvertaken(h.Configs.Snapshot()) {
+			h.reconcile(it)
+		}
 	}
 	for _, l := range p.levels {
 		if h.ApplyLogLevel != nil {

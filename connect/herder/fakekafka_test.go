@@ -80,6 +80,13 @@ func (c *tracedConfigs) PutTaskCountRecord(ctx context.Context, name string, cou
 	return c.ConfigStore.PutTaskCountRecord(ctx, name, count)
 }
 
+func (c *tracedConfigs) PutConnector(ctx context.Context, name string, config map[string]string, initial connect.TargetState) error {
+	if err := c.takeWriteErr(); err != nil {
+		return err
+	}
+	return c.ConfigStore.PutConnector(ctx, name, config, initial)
+}
+
 func (c *tracedConfigs) RemoveConnector(ctx context.Context, name string) error {
 	if err := c.takeWriteErr(); err != nil {
 		return err

@@ -57,8 +57,8 @@ func (h *Herder) fence(ctx context.Context, name string) error {
 	if !v.leader {
 		return &api.ForwardError{URL: v.leaderURL, Reason: "Only the leader may perform zombie fencing."}
 	}
-	if !h.member.Leads(v.memberID) {
-		return errRebalanceExpected()
+	if err := h.leads(v); err != nil {
+		return err
 	}
 	s := h.Configs.Snapshot()
 	if !s.Contains(name) {

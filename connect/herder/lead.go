@@ -41,12 +41,8 @@ func (h *Herder) lead(ctx context.Context, connector string, f func() error) err
 	default:
 	}
 	// A worker that is not the leader any more must not shut out the one that is.
-	v := h.view.Load()
-	if !v.leader {
-		return errNotLeader(v)
-	}
-	if !h.member.Leads(v.memberID) {
-		return errRebalanceExpected()
+	if err := h.leads(h.view.Load()); err != nil {
+		return err
 	}
 	if err := h.claim(ctx); err != nil {
 		return h.unprivileged(err)

@@ -62,17 +62,29 @@ func TestWithoutTransactionsNothingIsClaimed(t *testing.T) {
 	})
 }
 
+// leaderWrites change connector c, or d, and source s, as the leader only may.
+var leaderWrites = map[string]func(r *rig) error{
+	"create": func(r *rig) error {
+		_, _, err := r.h.PutConnector(r.t.Context(), "d", sinkConfig("d"), "", false)
+		return err
+	},
+	"patch": func(r *rig) error {
+		patch := "x"
+		_, err := r.h.PatchConnector(r.t.Context(), "c", map[string]*string{"file": &patch})
+		return err
+	},
+	"delete":       func(r *rig) error { return r.h.DeleteConnector(r.t.Context(), "c") },
+	"stop":         func(r *rig) error { return r.h.Stop(r.t.Context(), "c") },
+	"task configs": func(r *rig) error { return r.h.PutTaskConfigs(r.t.Context(), "c", nil, api.Signature{}) },
+	"fencing":      func(r *rig) error { return r.h.FenceZombies(r.t.Context(), "s", api.Signature{}) },
+	"restart": func(r *rig) error {
+		_, err := r.h.RestartConnectorAndTasks(r.t.Context(), "c", true, false)
+		return err
+	},
+}
+
 func TestLostPrivilegesAreClaimedAgain(t *testing.T) {
-	for name, write := range map[string]func(t *testing.T, r *rig) error{
-		"delete":       func(t *testing.T, r *rig) error { return r.h.DeleteConnector(t.Context(), "c") },
-		"stop":         func(t *testing.T, r *rig) error { return r.h.Stop(t.Context(), "c") },
-		"task configs": func(t *testing.T, r *rig) error { return r.h.PutTaskConfigs(t.Context(), "c", nil, api.Signature{}) },
-		"fencing":      func(t *testing.T, r *rig) error { return r.h.FenceZombies(t.Context(), "s", api.Signature{}) },
-		"restart": func(t *testing.T, r *rig) error {
-			_, err := r.h.RestartConnectorAndTasks(t.Context(), "c", true, false)
-			return err
-		},
-	} {
+	for name, write := range leaderWrites {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, false, func(t *testing.T, r *rig) {
 				r.store("c")
@@ -81,7 +93,7 @@ func TestLostPrivilegesAreClaimedAgain(t *testing.T) {
 				r.assign(1, true)
 				r.want(claimed)
 				r.configs.failNextWrite(errLost)
-				wantError(t, write(t, r), 500, retryPlease)
+				wantError(t, write(r), 500, retryPlease)
 				synctest.Wait()
 				n := 0
 				for _, line := range r.take() {
@@ -92,7 +104,7 @@ func TestLostPrivilegesAreClaimedAgain(t *testing.T) {
 				if n != 1 {
 					t.Errorf("claimed %d times", n)
 				}
-				if err := write(t, r); err != nil {
+				if err := write(r); err != nil {
 					t.Errorf("the request cannot be retried: %v", err)
 				}
 			}, transactional)
@@ -103,25 +115,7 @@ func TestLostPrivilegesAreClaimedAgain(t *testing.T) {
 // It was frozen for longer than a session, or its coordinator does not answer: another worker
 // leads, whatever the last assignment said.
 func TestALeaderThatMayHaveASuccessorWritesNothing(t *testing.T) {
-	patch := "x"
-	for name, write := range map[string]func(r *rig) error{
-		"create": func(r *rig) error {
-			_, _, err := r.h.PutConnector(r.t.Context(), "d", sinkConfig("d"), "", false)
-			return err
-		},
-		"patch": func(r *rig) error {
-			_, err := r.h.PatchConnector(r.t.Context(), "c", map[string]*string{"file": &patch})
-			return err
-		},
-		"delete":       func(r *rig) error { return r.h.DeleteConnector(r.t.Context(), "c") },
-		"stop":         func(r *rig) error { return r.h.Stop(r.t.Context(), "c") },
-		"task configs": func(r *rig) error { return r.h.PutTaskConfigs(r.t.Context(), "c", nil, api.Signature{}) },
-		"fencing":      func(r *rig) error { return r.h.FenceZombies(r.t.Context(), "s", api.Signature{}) },
-		"restart": func(r *rig) error {
-			_, err := r.h.RestartConnectorAndTasks(r.t.Context(), "c", true, false)
-			return err
-		},
-	} {
+	for name, write := range leaderWrites {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, false, func(t *testing.T, r *rig) {
 				r.store("c")

@@ -52,15 +52,14 @@ func (l *listener) Joining(ctx context.Context, told *storage.ClusterConfig) {
 	}
 }
 
-// holdOvertaken stops the tasks that were started with configs older than those of c, also
-// those that have none any more, until the next assignment, and returns them.
+// holdOvertaken returns the tasks that were started with configs older than those of c, also
+// those that have none any more. They are to be stopped until the next assignment.
 func (h *Herder) holdOvertaken(c *storage.ClusterConfig) (held []*item) {
 	for id, it := range h.items {
 		state := c.Connector(id.Connector)
 		if !it.isConnector() && it.begun && state != nil && it.configs < state.Generation {
 			it.held = true
 			held = append(held, it)
-			h.reconcile(it)
 		}
 	}
 	return held

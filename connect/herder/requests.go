@@ -20,10 +20,6 @@ func errNotLeader(v *view) error {
 	return &api.ForwardError{URL: v.leaderURL, Reason: "Only the leader can process this request."}
 }
 
-func errRebalanceExpected() error {
-	return api.Errorf(http.StatusConflict, "Request cannot be completed because a rebalance is expected")
-}
-
 // standalone reports whether this worker is a group of its own.
 func (h *Herder) standalone() bool {
 	_, solo := h.member.(*Solo)
@@ -34,11 +30,19 @@ func (h *Herder) standalone() bool {
 // frozen or cut off may have a successor and not know it.
 func (h *Herder) checkLeader() error {
 	v := h.view.Load()
-	if !v.leader || !v.known {
+	if !v.known {
 		return errNotLeader(v)
 	}
-	if !h.member.Leads(v.memberID) {
-		return errRebalanceExpected()
+	return h.leads(v)
+}
+
+// leads is what checkLeader asks for, but that the last assignment may be one with an error.
+func (h *Herder) leads(v *view) error {
+	switch {
+	case !v.leader:
+		return errNotLeader(v)
+	case !h.member.Leads(v.memberID):
+		return api.Errorf(http.StatusConflict, "Request cannot be completed because a rebalance is expected")
 	}
 	return nil
 }
