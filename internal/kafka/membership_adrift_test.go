@@ -28,11 +28,7 @@ func TestAMemberThatWasThrownOutAndFindsNoCoordinatorIsTold(t *testing.T) {
 	})
 	m.awaitJoins(t, 1)
 	c.FailOnce(kmsg.Heartbeat, kerr.UnknownMemberID)
-	eventually(t, "CoordinatorLost", func() bool {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return m.lostCoord == 1
-	})
+	eventually(t, "CoordinatorLost", func() bool { return m.toldOfLoss() == 1 })
 	for id := range int32(3) {
 		c.Up(id)
 	}

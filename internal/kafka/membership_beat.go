@@ -125,9 +125,7 @@ func (m *Membership) sessionEnd() time.Time {
 // heartbeatAnswered handles an answer; err is nil or a *BrokerError
 // (Java: HeartbeatResponseHandler).
 func (m *Membership) heartbeatAnswered(coord *node, of Generation, sent time.Time, err error) {
-	code := codeOf(err)
-	switch code { //nolint:exhaustive // see the default below
-	case sarama.ErrConsumerCoordinatorNotAvailable, sarama.ErrNotCoordinatorForConsumer:
+	if elsewhere(err) {
 		m.coordinatorUnknown(coord, err)
 		return
 	}
@@ -137,7 +135,7 @@ func (m *Membership) heartbeatAnswered(coord *node, of Generation, sent time.Tim
 	m.nextBeat = now.Add(m.beatPauseLocked(now))
 	m.heardLocked()
 	unchanged := m.current.ID == of.ID && m.current.MemberID == of.MemberID && m.state != stateJoining
-	switch code { //nolint:exhaustive // the rest passes, or is fatal
+	switch codeOf(err) { //nolint:exhaustive // the rest passes, or is fatal
 	case sarama.ErrNoError:
 		m.lastAnswer, m.confirmed = time.Now(), sent
 	case sarama.ErrRebalanceInProgress:

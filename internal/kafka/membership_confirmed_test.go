@@ -3,8 +3,6 @@ package kafka
 import (
 	"testing"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func TestMembershipIsConfirmedByYoungAnswersOnly(t *testing.T) {
@@ -45,12 +43,7 @@ func TestMembershipIsNotConfirmedByAnOldAnswer(t *testing.T) {
 	m.Membership.mu.Lock()
 	coord := m.coord
 	m.Membership.mu.Unlock()
-	hung := make(chan struct{})
-	c.ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
-		close(hung)
-		return nil, nil, true // no more answers but those of the test
-	})
-	receive(t, "a heartbeat", hung)
+	hangHeartbeat(t, c) // no more answers but those of the test
 	old := time.Now().Add(-m.cfg.SessionTimeout)
 	m.heartbeatAnswered(coord, gen, old, nil)
 	if got := m.Confirmed(); got != (Generation{}) {

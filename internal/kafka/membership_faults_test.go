@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/penstock-io/penstock/internal/kafkatest"
 )
 
 func TestMembershipJoinErrors(t *testing.T) {
@@ -111,20 +113,35 @@ func TestMembershipHeartbeatErrors(t *testing.T) {
 	}
 }
 
+// moveCoordinator gives the group to another broker and observes the heartbeats there.
+func moveCoordinator(c *kafkatest.Cluster) *kfake.FaultHandle {
+	was := c.CoordinatorFor("g")
+	for c.CoordinatorFor("g") == was {
+		c.RehashCoordinators()
+	}
+	return c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Nodes: []int32{c.CoordinatorFor("g")}, Observe: true, Count: -1})
+}
+
 func TestMembershipFollowsTheCoordinator(t *testing.T) {
 	c := groupCluster(t)
 	m := startMember(t, c, memberConfig(), nil)
 	m.awaitJoins(t, 1)
 	gen := m.Generation()
-	was := c.CoordinatorFor("g")
-	for c.CoordinatorFor("g") == was {
-		c.RehashCoordinators()
-	}
-	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Nodes: []int32{c.CoordinatorFor("g")}, Observe: true, Count: -1})
-	c.Await(beats, 3)
+	c.Await(moveCoordinator(c), 3)
 	if m.joinCount() != 1 || m.Generation() != gen {
 		t.Errorf("%d joins, generation %+v, was %+v", m.joinCount(), m.Generation(), gen)
 	}
+}
+
+// hangHeartbeat waits for the next heartbeat, which gets no answer, ever.
+func hangHeartbeat(t *testing.T, c *kafkatest.Cluster) {
+	t.Helper()
+	hung := make(chan struct{})
+	c.ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
+		close(hung)
+		return nil, nil, true
+	})
+	receive(t, "a heartbeat", hung)
 }
 
 func TestMembershipSurvivesAHungHeartbeat(t *testing.T) {
@@ -133,12 +150,7 @@ func TestMembershipSurvivesAHungHeartbeat(t *testing.T) {
 	cfg.SessionTimeout = 500 * time.Millisecond
 	m := startMember(t, c, cfg, nil)
 	m.awaitJoins(t, 1)
-	hung := make(chan struct{})
-	c.ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
-		close(hung)
-		return nil, nil, true // no answer, ever
-	})
-	receive(t, "a heartbeat", hung)
+	hangHeartbeat(t, c)
 	found := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Observe: true, Count: -1})
 	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
 	c.Await(found, 1)
@@ -203,12 +215,7 @@ func TestMembershipLosesTheCoordinator(t *testing.T) {
 	for id := range int32(3) {
 		c.Down(id)
 	}
-	lost := func() bool {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return m.lostCoord == 1
-	}
-	eventually(t, "CoordinatorLost", lost)
+	eventually(t, "CoordinatorLost", func() bool { return m.toldOfLoss() == 1 })
 	if m.Generation() != (Generation{}) {
 		t.Error("there is a generation without a coordinator")
 	}
@@ -219,7 +226,7 @@ func TestMembershipLosesTheCoordinator(t *testing.T) {
 	if p := m.lastPrepare(); !p.lost {
 		t.Errorf("prepared with %+v", p)
 	}
-	if !lost() {
+	if m.toldOfLoss() != 1 {
 		t.Error("told more than once")
 	}
 }
@@ -239,8 +246,8 @@ func TestMembershipKeepsAShortOutageToItself(t *testing.T) {
 	}
 	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
 	c.Await(beats, 2)
-	if m.joinCount() != 1 || m.lostCoord != 0 {
-		t.Errorf("%d joins, told %d times", m.joinCount(), m.lostCoord)
+	if m.joinCount() != 1 || m.toldOfLoss() != 0 {
+		t.Errorf("%d joins, told %d times", m.joinCount(), m.toldOfLoss())
 	}
 }
 

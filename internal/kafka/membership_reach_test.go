@@ -33,12 +33,6 @@ func spreads(t *testing.T, c *kafkatest.Cluster, fails func()) {
 	}
 }
 
-func (h *member) toldOfLoss() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.lostCoord
-}
-
 // Brokers name a coordinator that has died until the controller has noticed.
 func TestMembershipDoesNotBesiegeADeadCoordinator(t *testing.T) {
 	c := groupCluster(t)
@@ -108,12 +102,7 @@ func TestMembershipFollowsAMoveAtOnce(t *testing.T) {
 	m := startMember(t, c, memberConfig(), nil, "retry.backoff.ms", "60000", "retry.backoff.max.ms", "60000",
 		"reconnect.backoff.ms", "60000", "reconnect.backoff.max.ms", "60000")
 	m.awaitJoins(t, 1)
-	was := c.CoordinatorFor("g")
-	for c.CoordinatorFor("g") == was {
-		c.RehashCoordinators()
-	}
-	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Nodes: []int32{c.CoordinatorFor("g")}, Observe: true, Count: -1})
-	c.Await(beats, 2)
+	c.Await(moveCoordinator(c), 2)
 }
 
 // Only the link to the coordinator is cut, so that the others go on naming it: the broker

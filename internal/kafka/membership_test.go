@@ -88,6 +88,13 @@ func (h *member) CoordinatorLost(context.Context) {
 	h.lostCoord++
 }
 
+// toldOfLoss returns how often CoordinatorLost was called.
+func (h *member) toldOfLoss() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lostCoord
+}
+
 func (h *member) joinCount() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
