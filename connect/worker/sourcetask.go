@@ -430,11 +430,6 @@ func (s *sourceTask) quietly(what string, f func() error) {
 	}
 }
 
-func callPlugin(f func() error) (err error) {
-	defer recoverPlugin(&err)
-	return f()
-}
-
 // tellRecord calls the plugin's CommitRecord.
 func (s *sourceTask) tellRecord(ctx context.Context, c connect.RecordCommitter, r *connect.SourceRecord, meta *connect.RecordMetadata) {
 	if err := callPlugin(func() error { return c.CommitRecord(ctx, r, meta) }); err != nil {

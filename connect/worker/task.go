@@ -126,7 +126,7 @@ func (t *task) execute(ctx context.Context, b body) (err error) {
 	started := false
 	defer func() {
 		// A panic must not keep the plugin from being stopped.
-		if e := finishSafely(ctx, b); err == nil && started {
+		if e := callPlugin(func() error { return b.finish(ctx) }); err == nil && started {
 			err = e
 		} else if e != nil {
 			t.log.Warn("could not stop the task cleanly", zap.Error(e))
@@ -140,9 +140,10 @@ func (t *task) execute(ctx context.Context, b body) (err error) {
 	return b.loop(ctx)
 }
 
-func finishSafely(ctx context.Context, b body) (err error) {
+// callPlugin calls a plugin, whose panic becomes an error.
+func callPlugin(f func() error) (err error) {
 	defer recoverPlugin(&err)
-	return b.finish(ctx)
+	return f()
 }
 
 // recoverPlugin turns a plugin's panic into an error with its stack.
