@@ -358,9 +358,7 @@ func TestAProgramsOwnExtension(t *testing.T) {
 }
 
 func TestMistakesInUsersAreToldTogether(t *testing.T) {
-	dir := t.TempDir()
-	users := writeFile(t, filepath.Join(dir, "users"), "")
-	jaas := writeFile(t, filepath.Join(dir, "jaas"), `KafkaConnect { org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule required file="`+users+`"; };`)
+	jaas := usersJAAS(t, "")
 	props := map[string]string{"bootstrap.servers": "localhost:1", "key.converter": "org.apache.kafka.connect.storage.StringConverter", "value.converter": "org.apache.kafka.connect.storage.StringConverter",
 		"offset.storage.file.filename": "/x", "listeners": "https://127.0.0.1:0", "listeners.https.ssl.client.auth": "required",
 		"rest.extension.classes": "BasicAuthSecurityRestExtension", "penstock.rest.jaas.config.file": jaas, "penstock.rest.authentication": "certificate,bearer",
@@ -380,9 +378,7 @@ func TestMistakesInUsersAreToldTogether(t *testing.T) {
 }
 
 func TestPasswordsOverPlainHTTPAreWarnedOf(t *testing.T) {
-	dir := t.TempDir()
-	users := writeFile(t, filepath.Join(dir, "users"), "ada=pw")
-	jaas := writeFile(t, filepath.Join(dir, "jaas"), `KafkaConnect { org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule required file="`+users+`"; };`)
+	jaas := usersJAAS(t, "ada=pw")
 	login := map[string]string{"rest.extension.classes": "BasicAuthSecurityRestExtension", "penstock.rest.jaas.config.file": jaas}
 	bearer := map[string]string{"penstock.rest.authentication": "bearer", "penstock.rest.bearer.issuer": "https://i", "penstock.rest.bearer.audience": "a"}
 	for _, tc := range []struct {

@@ -62,6 +62,9 @@ func (s *secrets) of(props map[string]string) (found []string) {
 	return found
 }
 
+// inResult returns the secrets of what was resolved, those that placeholders stood for included.
+func (s *secrets) inResult(r provider.Result) []string { return append(r.Secrets, s.of(r.Props)...) }
+
 // userInfo finds the password of a URL such as https://user:password@host.
 var userInfo = regexp.MustCompile(`://[^/@:\s]*:([^/@\s]+)@`)
 

@@ -21,13 +21,19 @@ import (
 	"github.com/penstock-io/penstock/rest/client"
 )
 
+// usersJAAS writes a JAAS file for the basic authentication with the given users, and returns
+// its path.
+func usersJAAS(t *testing.T, users string) string {
+	t.Helper()
+	return writeText(t, "jaas.conf", fmt.Sprintf("KafkaConnect {\n org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule required file=%q;\n};\n",
+		writeText(t, "users.properties", users)))
+}
+
 // secureProps are those of workers that are reached by https with a client certificate and a
 // login only.
 func secureProps(t *testing.T, c *kafkatest.Cluster) map[string]string {
 	t.Helper()
-	users := writeText(t, "users.properties", "ada=lovelace\n")
-	jaas := writeText(t, "jaas.conf", fmt.Sprintf("KafkaConnect {\n org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule required file=%q;\n};\n", users))
-	t.Setenv("KAFKA_OPTS", "-Xmx1g -Djava.security.auth.login.config="+jaas)
+	t.Setenv("KAFKA_OPTS", "-Xmx1g -Djava.security.auth.login.config="+usersJAAS(t, "ada=lovelace\n"))
 	props := distributedProps(c)
 	maps.Copy(props, map[string]string{
 		"listeners":                               "https://127.0.0.1:0",

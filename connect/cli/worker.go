@@ -75,7 +75,7 @@ func (w *Worker) configure(mode settings.Mode, props map[string]string) (err err
 	if err != nil {
 		return err
 	}
-	w.secrets.Keep(append(resolved.Secrets, w.secrets.of(resolved.Props)...)...)
+	w.secrets.Keep(w.secrets.inResult(resolved)...)
 	if w.settings, err = settings.ParseWorker(resolved.Props, mode); err != nil {
 		return err
 	}
@@ -151,8 +151,7 @@ func (w *Worker) URL(ctx context.Context) (string, error) {
 // for what starts.
 func (w *Worker) resolve(props map[string]string) (map[string]string, error) {
 	r, err := w.providers.Resolve(props)
-	w.secrets.Add(r.Secrets...)
-	w.secrets.Add(w.secrets.of(r.Props)...)
+	w.secrets.Add(w.secrets.inResult(r)...)
 	return r.Props, err
 }
 
@@ -164,7 +163,7 @@ func (w *Worker) resolveToCheck(props map[string]string) (resolved map[string]st
 	if err != nil {
 		r.Props = props
 	}
-	found := append(r.Secrets, w.secrets.of(r.Props)...)
+	found := w.secrets.inResult(r)
 	both := sync.OnceValue(func() *redact.Set { return w.secrets.With(found...) }) // most configs are right
 	return r.Props, func(text string) string { return both().Hide(text) }, err
 }

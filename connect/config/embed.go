@@ -81,16 +81,16 @@ func (e embedded) Visible(key string, parsed Values) bool {
 // required first, importance and name.
 func (d *Def) Sorted() []Key {
 	sorted := slices.Clone(d.keys)
-	rank := map[Importance]int{High: 0, Medium: 1, Low: 2}
-	slices.SortStableFunc(sorted, func(a, b Key) int {
-		if a.Group == "" && b.Group != "" {
+	group := func(k Key) int {
+		if k.Group == "" {
 			return -1
 		}
-		if b.Group == "" && a.Group != "" {
-			return 1
-		}
+		return d.groupAt[k.Group]
+	}
+	rank := map[Importance]int{High: 0, Medium: 1, Low: 2}
+	slices.SortStableFunc(sorted, func(a, b Key) int {
 		if a.Group != b.Group {
-			return d.groupAt[a.Group] - d.groupAt[b.Group]
+			return group(a) - group(b)
 		}
 		if a.Order != b.Order {
 			return a.Order - b.Order

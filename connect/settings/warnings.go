@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/penstock-io/penstock/connect/config"
 )
 
 // subtrees are the prefixes below which anything may stand.
@@ -54,7 +56,7 @@ func (w *Worker) collectWarnings() {
 				warn("Ignoring '%s.storage.cleanup.policy=%s' setting, since compaction is always used", kind, policy)
 			}
 		}
-		if names := []string{w.ConfigTopic.Name, w.OffsetTopic.Name, w.StatusTopic.Name}; len(uniqueNames(names)) < 3 {
+		if names := []string{w.ConfigTopic.Name, w.OffsetTopic.Name, w.StatusTopic.Name}; len(config.Distinct(names)) < 3 {
 			warn("config.storage.topic, offset.storage.topic and status.storage.topic are not three topics (%s); their records would get mixed up", strings.Join(names, ", "))
 		}
 	}
@@ -62,10 +64,4 @@ func (w *Worker) collectWarnings() {
 		warn("The Principal override policy is deprecated. Use %s=Allowlist with %s=%s.", policyKey, allowlistKey, strings.Join(principalSettings, ","))
 	}
 	w.warnings = append(w.warnings, ineffective(w.Props, "producer.", "consumer.", "admin.")...)
-}
-
-func uniqueNames(names []string) []string {
-	sorted := slices.Clone(names)
-	slices.Sort(sorted)
-	return slices.Compact(sorted)
 }

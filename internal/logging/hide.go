@@ -17,8 +17,8 @@ type hider struct {
 // secret.
 const AuditLogger = "rest.audit"
 
-// Hide has every line of the log, but those of AuditLogger, go through f, behind what other calls have asked for. It is
-// for the secrets that a worker knows, and safe for concurrent use.
+// Hide has every line of the log, but those of AuditLogger, go through f, behind what other
+// calls have asked for. It is for the secrets that a worker knows, and safe for concurrent use.
 func (l *Levels) Hide(f func(text string) string) {
 	for {
 		before := l.hide.f.Load()
