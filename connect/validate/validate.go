@@ -49,6 +49,9 @@ func (v *Validator) Validate(ctx context.Context, raw map[string]string, nulls .
 
 // Refusal is the error of a config that another worker has found wrong, if it did.
 func (v *Validator) Refusal(ctx context.Context, raw map[string]string, infos api.ConfigInfos) error {
+	if infos.ErrorCount == 0 {
+		return nil // without asking config providers
+	}
 	raw = maps.Clone(raw)
 	hide, err := inTime(ctx, v.slots, raw["connector.class"], func() (func(string) string, error) {
 		_, hide, _ := v.resolve(raw) // what this worker cannot resolve is none of the other's errors
