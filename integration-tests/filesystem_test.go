@@ -107,8 +107,7 @@ func TestHDFSRecoversTheFileOfAKilledWriter(t *testing.T) {
 	if _, err := fs.Append(ctx, p); !errors.Is(err, filesystem.ErrLeased) {
 		t.Fatalf("append while the writer lives: %v", err)
 	}
-	w.signal(syscall.SIGKILL)
-	w.cmd.Wait() //nolint:errcheck // killed
+	w.kill()
 	if _, err := fs.Append(ctx, p); !errors.Is(err, filesystem.ErrLeased) {
 		t.Fatalf("append before the recovery: %v", err)
 	}
@@ -136,8 +135,7 @@ func TestHDFSSaysWhatAnUnrecoveredFileWaitsFor(t *testing.T) {
 	fs := newHDFS(t)
 	put(ctx, t, fs, p, "closed\n")
 	w := startWriter(t, p, "gathered\n")
-	w.signal(syscall.SIGKILL)
-	w.cmd.Wait() //nolint:errcheck // killed
+	w.kill()
 	frozen := hdfsCluster.DataNodes[0]
 	noError(t, frozen.Signal(syscall.SIGSTOP))
 	thaw := sync.OnceValue(func() error { return frozen.Signal(syscall.SIGCONT) })
@@ -294,6 +292,13 @@ func (w *writerProcess) signal(s syscall.Signal) {
 	if err := w.cmd.Process.Signal(s); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// kill ends the process as a crash does.
+func (w *writerProcess) kill() {
+	w.t.Helper()
+	w.signal(syscall.SIGKILL)
+	w.cmd.Wait() //nolint:errcheck // killed
 }
 
 func (w *writerProcess) ask(command string) string {
